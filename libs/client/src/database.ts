@@ -1,0 +1,196 @@
+import type { AttributeDefinition, Fact, IndexOrder, Tx, Value } from '@pyralog/model';
+
+/** A moment to read at: a tx, or an instant whose end is meant (nanoseconds, decisions.md "Time"). Undefined: now. */
+export interface ReadOptions {
+  readonly asOf?: Tx | undefined;
+  /** Wait until this transaction is in the answer. */
+  readonly await?: Tx | undefined;
+  /** How long to wait for `await` or a basis ahead of the data; milliseconds, default 5,000. */
+  readonly timeoutMillis?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface PageOptions {
+  /** Rows of a page, 1 to 10,000; default 1,000. */
+  readonly limit?: number | undefined;
+  /** `next` of the page before; later pages stay at the first page's basis. */
+  readonly cursor?: string | undefined;
+}
+
+/** Every answer says the tx it was read at: the same basis gives the same answer for ever. */
+export interface Answer {
+  readonly basis: Tx;
+  /** Whether `basis` is a moment that can no longer change, so that the answer may be cached. */
+  readonly closed: boolean;
+}
+
+export interface EntityAnswer extends Answer {
+  readonly entity: string;
+  /** Values in force by attribute in UTF-8 order; `one` has exactly one value. Empty: nothing in force. */
+  readonly attributes: ReadonlyMap<string, { readonly cardinality: 'one' | 'many'; readonly values: readonly Value[] }>;
+}
+
+export interface FactsPage extends Answer {
+  readonly facts: readonly Fact[];
+  readonly next: string | undefined;
+}
+
+/** A leading part of an index, and a range of values under it. */
+export interface FactsQuery extends PageOptions {
+  readonly index: IndexOrder;
+  readonly entity?: string | undefined;
+  readonly attribute?: string | undefined;
+  /** Value as a writer would give it; takes the type of the attribute. */
+  readonly value?: Value | undefined;
+  /** Inclusive. */
+  readonly valueFrom?: Value | undefined;
+  /** Exclusive. */
+  readonly valueTo?: Value | undefined;
+}
+
+export interface HistoryQuery extends PageOptions {
+  readonly attribute?: string | undefined;
+  /** Inclusive. */
+  readonly from?: Tx | undefined;
+  /** Inclusive. */
+  readonly to?: Tx | undefined;
+}
+
+export interface TransactionInfo {
+  readonly tx: Tx;
+  /** Facts on the transaction entity, by attribute without `tx/`. */
+  readonly meta: ReadonlyMap<string, readonly Value[]>;
+}
+
+export interface TransactionAnswer extends Answer, TransactionInfo {
+  readonly facts: readonly Fact[];
+}
+
+export interface TransactionsQuery extends PageOptions {
+  readonly from?: Tx | undefined;
+  readonly to?: Tx | undefined;
+  readonly author?: string | undefined;
+}
+
+export interface TransactionsPage extends Answer {
+  /** Newest first. */
+  readonly transactions: readonly TransactionInfo[];
+  readonly next: string | undefined;
+}
+
+export interface DiffQuery extends PageOptions {
+  /** The facts in force after `from` … */
+  readonly from: Tx;
+  /** … and after `to`. */
+  readonly to: Tx;
+}
+
+/** Net difference in eavt order; a page holds both kinds up to its last key. */
+export interface DiffPage extends Answer {
+  readonly added: readonly Fact[];
+  readonly removed: readonly Fact[];
+  readonly next: string | undefined;
+}
+
+export interface SchemaAnswer extends Answer {
+  readonly strict: boolean;
+  readonly mode: 'import' | 'live';
+  readonly attributes: readonly AttributeDefinition[];
+}
+
+export interface CommitResult {
+  readonly tx: Tx;
+  readonly facts: readonly Fact[];
+  /** Temporary id to the entity it became. */
+  readonly ids: ReadonlyMap<string, string>;
+  /** The idempotency key was seen before: this is the first result (its facts are read from history; ids are empty). */
+  readonly duplicate: boolean;
+}
+
+export interface FeedQuery {
+  /** `-1` (beginning), `now`, `tx:<tx>` (after it), or an offset from an event. */
+  readonly offset: string;
+  /** Go on when the end is reached. */
+  readonly follow: boolean;
+  readonly entity?: string | undefined;
+  readonly attribute?: string | undefined;
+  /** Of entities. */
+  readonly prefix?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Whole transactions in tx order; `progress` says how far the feed is when filters leave nothing to tell, and at the end. */
+export type FeedEvent =
+  | { readonly kind: 'transaction'; readonly offset: string; readonly tx: Tx; readonly meta: ReadonlyMap<string, readonly Value[]>; readonly facts: readonly Fact[] }
+  | { readonly kind: 'progress'; readonly offset: string; readonly tx: Tx; /** Nothing more was there when this was made. */ readonly upToDate: boolean };
+
+export interface PartitionStatus {
+  readonly partition: number;
+  readonly epoch: number;
+  readonly owner: string;
+  /** Next offset of the commit log. */
+  readonly logEnd: number;
+  /** Offset up to which the bucket holds segments and indexes. */
+  readonly indexed: number;
+  readonly closed: Tx;
+  /** Facts that only the log and memory hold so far. */
+  readonly liveFacts: number;
+  readonly manifest: number;
+  readonly runs: number;
+}
+
+export interface StatusAnswer {
+  readonly database: string;
+  readonly id: string;
+  readonly mode: 'import' | 'live';
+  readonly strict: boolean;
+  readonly version: string;
+  readonly durable: boolean;
+  readonly partitions: readonly PartitionStatus[];
+  /** Bytes in the bucket by kind: `segments`, `runs`, …. */
+  readonly bytes: Readonly<Record<string, number>>;
+}
+
+/**
+ * What can be asked of one database, wherever it runs: in this process (libs/reading and the roles) or
+ * behind HTTP (http-database.ts). The HTTP door serves any implementation; the command line and
+ * KnowledgeBase use any. Errors are {@link PyralogError}s of model's table.
+ */
+export interface Database extends AsyncDisposable {
+  readonly name: string;
+  /**
+   * Commits one transaction document (UTF-8 JSON, design section 3) and resolves when it is durable.
+   * Calls are taken in order; any number may be in flight.
+   */
+  transact(document: Uint8Array): Promise<CommitResult>;
+  entity(id: string, options?: ReadOptions): Promise<EntityAnswer>;
+  history(id: string, query?: HistoryQuery, options?: ReadOptions): Promise<FactsPage>;
+  /** Facts in force, in index order. */
+  state(query: FactsQuery, options?: ReadOptions): Promise<FactsPage>;
+  /** Every fact of the log up to the basis, in index order. */
+  facts(query: FactsQuery, options?: ReadOptions): Promise<FactsPage>;
+  transaction(tx: Tx, options?: ReadOptions): Promise<TransactionAnswer>;
+  transactions(query?: TransactionsQuery, options?: ReadOptions): Promise<TransactionsPage>;
+  diff(query: DiffQuery, options?: ReadOptions): Promise<DiffPage>;
+  schema(options?: ReadOptions): Promise<SchemaAnswer>;
+  feed(query: FeedQuery): AsyncIterable<FeedEvent>;
+  status(): Promise<StatusAnswer>;
+  /** Ends import mode. */
+  goLive(): Promise<CommitResult>;
+}
+
+/** What a database is made with. */
+export interface CreateOptions {
+  readonly partitions?: number | undefined;
+  readonly strict?: boolean | undefined;
+  readonly mode?: 'import' | 'live' | undefined;
+}
+
+/** The databases of one server or data directory. */
+export interface DatabaseHost extends AsyncDisposable {
+  /** Idempotent; other settings than at creation are refused with `database-exists`. */
+  create(name: string, options?: CreateOptions): Promise<'created' | 'exists'>;
+  list(): Promise<readonly string[]>;
+  /** @throws database-not-found */
+  database(name: string): Promise<Database>;
+}

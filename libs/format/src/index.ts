@@ -1,0 +1,3 @@
+export * from './commit-record.ts';
+export * from './fact-columns.ts';
+export * from './manifest.ts';

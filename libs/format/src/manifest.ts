@@ -1,0 +1,94 @@
+import type { Epoch, IndexOrder, LogOffset, OwnerId, PartitionNo, Tx } from '@pyralog/model';
+import type { Mark } from './commit-record.ts';
+
+/** Where admission stands: the last record that counted (protocol 1.1.1). */
+export interface AdmissionState {
+  readonly epoch: Epoch;
+  readonly owner: OwnerId | undefined;
+  readonly seq: number;
+}
+
+/** Everything an owner or a reader must know at a cut of the commit log besides facts (protocol 1.9). */
+export interface LogState {
+  /** Next offset of the commit log. */
+  readonly next: LogOffset;
+  readonly admission: AdmissionState;
+  /** Greatest timestamp given, promised or seen: the floor of a new owner's clock. */
+  readonly clock: Tx;
+  /** Running maximum of the closed timestamps. */
+  readonly closed: Tx;
+  readonly coordination: LogOffset;
+  readonly lowWater: LogOffset;
+  /** Finished input offsets above lowWater, as ranges [from, to). */
+  readonly done: readonly (readonly [LogOffset, LogOffset])[];
+  /** Of every peer. */
+  readonly marks: readonly Mark[];
+  readonly schemaTx: Tx;
+}
+
+/**
+ * `current`: the newest fact of each (entity, attribute, value) of its range of the log: an assert in
+ * force, or a retract that hides older runs. `history`: every other fact of the range. Together they
+ * hold each fact of the range once.
+ */
+export type RunPart = 'current' | 'history';
+
+/** A live run file. Keys are in the run's order; see run.ts for their encoding. */
+export interface RunInfo {
+  /** `<order>-<level>-<hash>.run`, under `<db>/index/<p>/`. */
+  readonly name: string;
+  readonly order: IndexOrder;
+  readonly part: RunPart;
+  /** 0: flushed from the log. */
+  readonly level: number;
+  readonly rows: number;
+  readonly bytes: number;
+  /** SHA-256 of the uncompressed columns, hexadecimal: the identity of the content (I12). */
+  readonly hash: string;
+  readonly minTx: Tx;
+  readonly maxTx: Tx;
+  /** Range [from, to) of the commit log whose facts these are. */
+  readonly from: LogOffset;
+  readonly to: LogOffset;
+}
+
+/** A file of the log in the bucket. */
+export interface SegmentInfo {
+  /** `<generation>-<first offset>.arrow`, under `<db>/segments/<p>/`. */
+  readonly name: string;
+  readonly from: LogOffset;
+  readonly to: LogOffset;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly hash: string;
+  readonly minTx: Tx;
+  readonly maxTx: Tx;
+  /** Transactions committed in it. */
+  readonly transactions: number;
+}
+
+/** The numbered list of a partition's live files: the newest is the truth about the bucket. */
+export interface Manifest {
+  readonly formatVersion: 0;
+  readonly database: string;
+  readonly partition: PartitionNo;
+  readonly number: number;
+  /** Everything before `state.next` is in the files below. */
+  readonly state: LogState;
+  readonly segments: readonly SegmentInfo[];
+  readonly runs: readonly RunInfo[];
+}
+
+/** `<db>/database.json`, written once. */
+export interface DatabaseInfo {
+  readonly formatVersion: 0;
+  readonly name: string;
+  /** 128 random bits, hexadecimal: cursors and offsets of another database are known by it. */
+  readonly id: string;
+  readonly partitions: number;
+  readonly strict: boolean;
+  /** The mode at creation; `live` later is a fact. */
+  readonly mode: 'import' | 'live';
+  /** Wall clock at creation, RFC 3339. */
+  readonly created: string;
+}

@@ -1,0 +1,39 @@
+import { compareUtf8 } from '@pyralog/base';
+import type { Tx } from './tx.ts';
+import { compareValues, type Value } from './value.ts';
+
+export type Operation = 'assert' | 'retract';
+
+/** One entry of the log: never changed, only followed by others. */
+export interface Fact {
+  readonly entity: string;
+  readonly attribute: string;
+  readonly value: Value;
+  readonly tx: Tx;
+  readonly operation: Operation;
+}
+
+/** The four index orders. Each lists the same facts (avet and vaet a part of them) by another key. */
+export type IndexOrder = 'eavt' | 'aevt' | 'avet' | 'vaet';
+export const INDEX_ORDERS: readonly IndexOrder[] = ['eavt', 'aevt', 'avet', 'vaet'];
+
+/**
+ * Order of facts in an index: the letters name the components, texts in UTF-8 order, tx rising, and
+ * of one (entity, attribute, value, tx) there is at most one fact.
+ */
+export function compareFacts(order: IndexOrder, a: Fact, b: Fact): number {
+  switch (order) {
+    case 'eavt':
+      return compareUtf8(a.entity, b.entity) || compareUtf8(a.attribute, b.attribute) || compareValues(a.value, b.value) || compareTx(a.tx, b.tx);
+    case 'aevt':
+      return compareUtf8(a.attribute, b.attribute) || compareUtf8(a.entity, b.entity) || compareValues(a.value, b.value) || compareTx(a.tx, b.tx);
+    case 'avet':
+      return compareUtf8(a.attribute, b.attribute) || compareValues(a.value, b.value) || compareUtf8(a.entity, b.entity) || compareTx(a.tx, b.tx);
+    case 'vaet':
+      return compareValues(a.value, b.value) || compareUtf8(a.attribute, b.attribute) || compareUtf8(a.entity, b.entity) || compareTx(a.tx, b.tx);
+  }
+}
+
+function compareTx(a: bigint, b: bigint): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,67 @@
+import { compareBytes, compareUtf8, unreachable } from '@pyralog/base';
+
+/**
+ * A value of a fact. The type is part of the value: `1` as int and `1` as double are two values.
+ *
+ * - `int` is an int64 and never passes through a JS number.
+ * - `double` is any IEEE 754 double but NaN; -0 is 0.
+ * - `instant` is int64 microseconds since 1970-01-01T00:00:00Z.
+ * - `ref` holds the entity id it points to.
+ * - `json` holds canonical text (RFC 8785 with exact integers), so equal values are equal texts.
+ */
+export type Value =
+  | { readonly type: 'string'; readonly value: string }
+  | { readonly type: 'int'; readonly value: bigint }
+  | { readonly type: 'double'; readonly value: number }
+  | { readonly type: 'bool'; readonly value: boolean }
+  | { readonly type: 'instant'; readonly value: bigint }
+  | { readonly type: 'ref'; readonly value: string }
+  | { readonly type: 'bytes'; readonly value: Uint8Array }
+  | { readonly type: 'json'; readonly value: string };
+
+export type ValueType = Value['type'];
+
+/**
+ * The types in value order: values of different types under one attribute cannot be (types never
+ * change), but orders and files must be total. The position is the tag of a value in every format.
+ */
+export const VALUE_TYPES: readonly ValueType[] = ['bool', 'int', 'double', 'instant', 'string', 'ref', 'bytes', 'json'];
+
+const RANK = Object.fromEntries(VALUE_TYPES.map((type, rank) => [type, rank])) as Record<ValueType, number>;
+
+/** Tag of a type: its position in {@link VALUE_TYPES}. */
+export function typeTag(type: ValueType): number {
+  return RANK[type];
+}
+
+export function isValueType(text: string): text is ValueType {
+  return Object.hasOwn(RANK, text);
+}
+
+/** The total order of values: by type, then numbers by size, texts and bytes by their bytes. */
+export function compareValues(a: Value, b: Value): number {
+  if (a.type !== b.type) return RANK[a.type] - RANK[b.type];
+  switch (a.type) {
+    case 'string':
+    case 'ref':
+    case 'json':
+      return compareUtf8(a.value, b.value as string);
+    case 'int':
+    case 'instant':
+      return a.value < (b.value as bigint) ? -1 : a.value > (b.value as bigint) ? 1 : 0;
+    case 'double':
+      return a.value - (b.value as number) || (a.value === b.value ? 0 : a.value < (b.value as number) ? -1 : 1);
+    case 'bool':
+      return Number(a.value) - Number(b.value);
+    case 'bytes':
+      return compareBytes(a.value, b.value as Uint8Array);
+    default:
+      return unreachable(a);
+  }
+}
+
+export function equalValues(a: Value, b: Value): boolean {
+  if (a.type !== b.type) return false;
+  if (a.type === 'bytes') return compareBytes(a.value, b.value as Uint8Array) === 0;
+  return a.value === b.value;
+}
