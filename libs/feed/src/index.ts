@@ -1,1 +1,2 @@
-export {};
+export * from './filter.ts';
+export * from './position.ts';

@@ -32,6 +32,7 @@ export interface LogState {
  * hold each fact of the range once.
  */
 export type RunPart = 'current' | 'history';
+export const RUN_PARTS: readonly RunPart[] = ['current', 'history'];
 
 /** A live run file. Keys are in the run's order; see run.ts for their encoding. */
 export interface RunInfo {
@@ -54,7 +55,7 @@ export interface RunInfo {
 
 /** A file of the log in the bucket. */
 export interface SegmentInfo {
-  /** `<generation>-<first offset>.arrow`, under `<db>/segments/<p>/`. */
+  /** `<generation>-<first offset>.arrow` (object-names.ts), under `<db>/segments/<p>/`. */
   readonly name: string;
   readonly from: LogOffset;
   readonly to: LogOffset;
@@ -72,23 +73,12 @@ export interface Manifest {
   readonly formatVersion: 0;
   readonly database: string;
   readonly partition: PartitionNo;
+  /** The first is 1. */
   readonly number: number;
   /** Everything before `state.next` is in the files below. */
   readonly state: LogState;
+  /** In order of the log. */
   readonly segments: readonly SegmentInfo[];
+  /** As {@link sortRuns} puts them. */
   readonly runs: readonly RunInfo[];
-}
-
-/** `<db>/database.json`, written once. */
-export interface DatabaseInfo {
-  readonly formatVersion: 0;
-  readonly name: string;
-  /** 128 random bits, hexadecimal: cursors and offsets of another database are known by it. */
-  readonly id: string;
-  readonly partitions: number;
-  readonly strict: boolean;
-  /** The mode at creation; `live` later is a fact. */
-  readonly mode: 'import' | 'live';
-  /** Wall clock at creation, RFC 3339. */
-  readonly created: string;
 }

@@ -29,8 +29,8 @@ export interface LogReadOptions {
  *
  * - `append` resolves with the offset of the first record when all are durable as the adapter declares
  *   (local: loss of power; Kafka: acks=all), in the order given and without another's between them.
- *   It may have happened even when it rejects: read back to know. Calls of one turn of the event loop
- *   are made durable together.
+ *   It may have happened even when it rejects: read back to know; only `storage-full` says that it
+ *   certainly has not. Calls of one turn of the event loop are made durable together.
  * - `read` yields every retained record from `from` on, in order, in non-empty batches, and rejects with
  *   `offset-out-of-range` when `from` is no longer kept. It never skips. Records are visible only when
  *   durable. `from` may be the end. With `follow` it ends only by its signal (quietly) or by `close`.

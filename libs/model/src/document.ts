@@ -36,6 +36,9 @@ export interface TransactionDocument {
   readonly operationsWritten: number;
   /** Commit time asked for, in nanoseconds; import mode only. */
   readonly at: bigint | undefined;
-  /** Canonical bytes of id-less content (meta, if, ops, at), for the content hash of a keyed document. */
+  /**
+   * SHA-256 (hexadecimal) of the canonical text of the document without its `id`: `tx/keyHash` of a keyed document. Empty
+   * where there is no id, since nothing compares it.
+   */
   readonly contentHash: string;
 }

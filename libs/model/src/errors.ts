@@ -37,6 +37,7 @@ const table = {
   'transaction-too-large': { category: 'incorrect', http: 413, retry: 'never', log: 'debug', title: 'The transaction is too large' },
   'value-too-large': { category: 'incorrect', http: 413, retry: 'never', log: 'debug', title: 'The value is too large' },
   // What the state of the database forbids.
+  'import-diverged': { category: 'conflict', http: 409, retry: 'never', log: 'info', title: 'The source no longer continues what was imported' },
   'facts-conflict': { category: 'conflict', http: 409, retry: 'never', log: 'debug', title: 'Operations of the transaction contradict each other' },
   'cas-failed': { category: 'conflict', http: 409, retry: 'soon', log: 'debug', title: 'The value is not the expected one' },
   'condition-failed': { category: 'conflict', http: 409, retry: 'soon', log: 'debug', title: 'A condition does not hold' },
@@ -56,6 +57,7 @@ const table = {
   'storage-full': { category: 'unavailable', http: 503, retry: 'later', log: 'error', title: 'The storage is full' },
   'storage-failed': { category: 'unavailable', http: 503, retry: 'later', log: 'error', title: 'The storage does not answer as it should' },
   'unreachable': { category: 'unavailable', http: 503, retry: 'later', log: 'warn', title: 'The server cannot be reached' },
+  'import-source-failed': { category: 'unavailable', http: 503, retry: 'never', log: 'error', title: 'The source of the import cannot be read' },
   'data-locked': { category: 'unavailable', http: 503, retry: 'later', log: 'error', title: 'The data directory is in use by another process' },
   'outcome-unknown': { category: 'interrupted', http: 503, retry: 'soon', log: 'warn', title: 'It is not known whether the transaction was committed' },
   'stopping': { category: 'interrupted', http: 503, retry: 'later', log: 'info', title: 'The server is stopping' },

@@ -9,6 +9,8 @@ export interface Clock {
 export interface Timers {
   /** Resolves after the delay, or at once (quietly) when the signal aborts. Does not keep a process alive on its own. */
   sleep(delayMillis: number, signal?: AbortSignal): Promise<void>;
+  /** Resolves when the events that have already arrived were handled: what is waiting then can go together. */
+  immediate(): Promise<void>;
   /** Calls once after the delay unless disposed before. */
   after(delayMillis: number, call: () => void): Disposable;
 }

@@ -1,1 +1,2 @@
-export {};
+export type { Need, NeedAnswer } from './current-state.ts';
+export * from './partition-sequencer.ts';

@@ -1,0 +1,194 @@
+import { VALUE_TYPES } from '@pyralog/model';
+import type { ArrowBatch } from './arrow-file.ts';
+import { damaged } from './damage.ts';
+import { FactBatch, TAG_DOUBLE } from './fact-batch.ts';
+import {
+  BLOCK_FACTS,
+  BYTES_KINDS,
+  DOUBLE_KINDS,
+  INT_KINDS,
+  TEXT_KINDS,
+  type FactLayout,
+} from './fact-layout.ts';
+import { TextList } from './text-list.ts';
+
+/** Places of data buffers in a wide batch; each column's validity buffer (empty) stands before it. */
+const ENTITY_OFFSETS = 1;
+const ENTITY_TEXT = 2;
+const LIST_OFFSETS = 4;
+/** First buffer of the columns of facts, by layout. */
+const FACTS_FROM: Readonly<Record<FactLayout, number>> = { wide: 3, nested: 6 };
+/** … and from there on: */
+const ATTRIBUTE = 1;
+const TYPE = 3;
+const INT = 5;
+const DOUBLE = 7;
+const TEXT_OFFSETS = 9;
+const TEXT = 10;
+const BYTES_OFFSETS = 12;
+const BYTES = 13;
+const TX = 15;
+const ASSERT = 17;
+
+/** 0, 1, 2, …: in a wide batch each row has its own entity. */
+const IDENTITY = Uint32Array.from({ length: BLOCK_FACTS }, (_, row) => row);
+
+/** Decodes a batch into columns, all in one piece of memory. */
+export function decodeFacts(
+  batch: ArrowBatch,
+  layout: FactLayout,
+  attributes: TextList,
+  what: string,
+): FactBatch {
+  const base = FACTS_FROM[layout];
+  const count = batch.nodes.at(-1) ?? 0;
+  const entities = batch.rows;
+  if (count > BLOCK_FACTS || entities > count) throw damaged(what, 'a batch has too many rows');
+  const nested = layout === 'nested';
+  const type = new Uint8Array(count);
+  batch.copy(base + TYPE, type);
+  const kinds = kindsOf(type, what);
+  const textBytes = batch.lengthOf(base + TEXT);
+  const bytesBytes = batch.lengthOf(base + BYTES);
+  const entityBytes = batch.lengthOf(ENTITY_TEXT);
+  const memory = new Memory(
+    count * 16 + (entities + 1) * 4 + (count + 1) * 4 + (nested ? count * 4 : 0) + count * 3 + entityBytes + textBytes + bytesBytes,
+  );
+  const bits = new BigInt64Array(memory.buffer, memory.take(count * 8), count);
+  const tx = new BigInt64Array(memory.buffer, memory.take(count * 8), count);
+  const entityOffsets = memory.int32(entities + 1);
+  const textOffsets = memory.int32(count + 1);
+  const entity = nested ? new Uint32Array(memory.buffer, memory.take(count * 4), count) : IDENTITY.subarray(0, count);
+  const attribute = new Uint16Array(memory.buffer, memory.take(count * 2), count);
+  const operation = memory.uint8(count);
+  const entityText = memory.uint8(entityBytes);
+  const texts = memory.uint8(textBytes + bytesBytes);
+
+  batch.copy(ENTITY_OFFSETS, bytesOf(entityOffsets));
+  batch.copy(ENTITY_TEXT, entityText);
+  if (nested) expandGroups(batch, entities, entity, what);
+  batch.copy(base + ATTRIBUTE, bytesOf(attribute));
+  batch.copy(base + TX, bytesOf(tx));
+  decodeNumbers(batch, base, kinds, type, bits);
+  if ((kinds & TEXT_KINDS) !== 0) {
+    batch.copy(base + TEXT_OFFSETS, bytesOf(textOffsets));
+    batch.copy(base + TEXT, texts);
+  }
+  if ((kinds & BYTES_KINDS) !== 0) insertBytes(batch, base, textOffsets, texts, textBytes, bytesBytes);
+  decodeAsserts(batch, base, operation);
+  return new FactBatch({
+    length: count,
+    entities: new TextList(entities, entityOffsets, entityText),
+    entity,
+    attributes,
+    attribute,
+    type,
+    bits,
+    textOffsets,
+    texts,
+    tx,
+    operation,
+  });
+}
+
+/** One allocation cut into columns; the wider ones are taken first, so that all are aligned. */
+class Memory {
+  readonly buffer: ArrayBuffer;
+  #at = 0;
+
+  constructor(bytes: number) {
+    this.buffer = new ArrayBuffer(bytes);
+  }
+
+  take(bytes: number): number {
+    const at = this.#at;
+    this.#at += bytes;
+    return at;
+  }
+
+  int32(length: number): Int32Array {
+    return new Int32Array(this.buffer, this.take(length * 4), length);
+  }
+
+  uint8(length: number): Uint8Array {
+    return new Uint8Array(this.buffer, this.take(length), length);
+  }
+}
+
+function kindsOf(type: Uint8Array, what: string): number {
+  let kinds = 0;
+  for (let row = 0; row < type.length; row++) {
+    const tag = type[row] as number;
+    if (tag >= VALUE_TYPES.length) throw damaged(what, 'a value has an unknown type');
+    kinds |= 1 << tag;
+  }
+  return kinds;
+}
+
+function expandGroups(batch: ArrowBatch, entities: number, entity: Uint32Array, what: string): void {
+  const starts = new Int32Array(entities + 1);
+  batch.copy(LIST_OFFSETS, bytesOf(starts));
+  if (starts[entities] !== entity.length) throw damaged(what, 'the groups of a batch do not fit');
+  for (let group = 0; group < entities; group++) {
+    entity.fill(group, starts[group], starts[group + 1]);
+  }
+}
+
+function decodeNumbers(
+  batch: ArrowBatch,
+  base: number,
+  kinds: number,
+  type: Uint8Array,
+  bits: BigInt64Array,
+): void {
+  if ((kinds & INT_KINDS) !== 0) batch.copy(base + INT, bytesOf(bits));
+  if ((kinds & DOUBLE_KINDS) === 0) return;
+  const doubles = new Uint32Array(bits.length * 2);
+  batch.copy(base + DOUBLE, bytesOf(doubles));
+  const words = new Uint32Array(bits.buffer, bits.byteOffset, bits.length * 2);
+  for (let row = 0; row < type.length; row++) {
+    if (type[row] !== TAG_DOUBLE) continue;
+    words[2 * row] = doubles[2 * row] as number;
+    words[2 * row + 1] = doubles[2 * row + 1] as number;
+  }
+}
+
+function decodeAsserts(batch: ArrowBatch, base: number, operation: Uint8Array): void {
+  const bitmap = new Uint8Array((operation.length + 7) >> 3);
+  batch.copy(base + ASSERT, bitmap);
+  for (let row = 0; row < operation.length; row++) {
+    operation[row] = ((bitmap[row >> 3] as number) >> (row & 7)) & 1;
+  }
+}
+
+/** Puts the values of type bytes between the texts: readers know one column of texts. Rare. */
+function insertBytes(
+  batch: ArrowBatch,
+  base: number,
+  textOffsets: Int32Array,
+  texts: Uint8Array,
+  textBytes: number,
+  bytesBytes: number,
+): void {
+  const only = texts.slice(0, textBytes);
+  const bytes = new Uint8Array(bytesBytes);
+  batch.copy(base + BYTES, bytes);
+  const offsets = new Int32Array(textOffsets.length);
+  batch.copy(base + BYTES_OFFSETS, bytesOf(offsets));
+  let at = 0;
+  let textFrom = 0;
+  for (let row = 0; row + 1 < offsets.length; row++) {
+    const textTo = textOffsets[row + 1] as number;
+    const text = only.subarray(textFrom, textTo);
+    const raw = bytes.subarray(offsets[row], offsets[row + 1]);
+    texts.set(text, at);
+    texts.set(raw, at + text.length);
+    at += text.length + raw.length;
+    textFrom = textTo;
+    textOffsets[row + 1] = at;
+  }
+}
+
+function bytesOf(column: ArrayBufferView): Uint8Array {
+  return new Uint8Array(column.buffer, column.byteOffset, column.byteLength);
+}

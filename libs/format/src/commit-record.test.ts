@@ -1,0 +1,125 @@
+import { crc32c } from '@pyralog/base';
+import { epoch, logOffset, ownerId, tx, type Fact } from '@pyralog/model';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import {
+  decodeCommitRecord,
+  encodeCommitRecord,
+  type CommitRecord,
+  type DraftItem,
+  type DraftRecord,
+} from './commit-record.ts';
+import { FactTable } from './fact-table.ts';
+import { draftRecord, epochRecord } from './testing/arbitraries.ts';
+import { errorCode, expectFlipsDetected, expectTruncationDetected } from './testing/damage.ts';
+
+/** A record read back, in the shape in which it was written. */
+function draftOf(record: CommitRecord): unknown {
+  if (record.kind === 'epoch') return record;
+  const { facts, items, ...header } = record;
+  return {
+    ...header,
+    items: items.map((item): DraftItem => {
+      if (item.kind !== 'commit') return item;
+      const rows = Array.from({ length: item.to - item.from }, (_, i) => item.from + i);
+      return { kind: 'commit', offset: item.offset, tx: item.tx, facts: rows.map((row) => facts.factAt(row)) };
+    }),
+  };
+}
+
+const name: Fact = {
+  entity: 'person:1',
+  attribute: 'name',
+  value: { type: 'string', value: 'Alice' },
+  tx: tx(1024n),
+  operation: 'assert',
+};
+const small: DraftRecord = {
+  kind: 'items',
+  epoch: epoch(3),
+  owner: ownerId('00112233445566778899aabbccddeeff'),
+  seq: 7,
+  coordination: logOffset(0),
+  marks: [],
+  lowWater: logOffset(5),
+  closed: tx(2047n),
+  schemaTx: tx(0n),
+  items: [
+    {
+      kind: 'commit',
+      offset: logOffset(3),
+      tx: tx(1024n),
+      facts: [name, { ...name, attribute: 'age', value: { type: 'int', value: 41n } }],
+    },
+    { kind: 'rejected', offset: logOffset(4), rejection: { code: 'busy', detail: 'no room' } },
+  ],
+};
+
+test('a record comes back as it was written, wherever it lies in memory', () => {
+  fc.assert(
+    fc.property(draftRecord, fc.nat({ max: 9 }), (record, shift) => {
+      const bytes = encodeCommitRecord(record);
+      const memory = new Uint8Array(bytes.length + shift);
+      memory.set(bytes, shift);
+      expect(draftOf(decodeCommitRecord(memory.subarray(shift)))).toEqual(record);
+    }),
+  );
+});
+
+test('a claim of a partition comes back as it was written', () => {
+  fc.assert(
+    fc.property(epochRecord, (record) => {
+      expect(decodeCommitRecord(encodeCommitRecord(record))).toEqual(record);
+    }),
+  );
+});
+
+test('facts of records go into a table as columns as they would one by one', () => {
+  fc.assert(
+    fc.property(fc.array(draftRecord, { maxLength: 4 }), (records) => {
+      const table = new FactTable();
+      const facts: Fact[] = [];
+      for (const record of records) {
+        const read = decodeCommitRecord(encodeCommitRecord(record));
+        if (read.kind === 'items') table.appendColumns(read.facts);
+        for (const item of record.items) if (item.kind === 'commit') facts.push(...item.facts);
+      }
+      expect(Array.from({ length: table.length }, (_, row) => table.factAt(row))).toEqual(facts);
+    }),
+  );
+});
+
+test('a value of a megabyte and a record of twenty thousand facts come back', () => {
+  const large = { type: 'string', value: 'é'.repeat(500_000) } as const;
+  const facts = Array.from({ length: 20_000 }, (_, i): Fact => ({ ...name, entity: `e:${i % 700}`, value: { type: 'int', value: BigInt(i) } }));
+  const record: DraftRecord = {
+    ...small,
+    items: [{ kind: 'commit', offset: logOffset(0), tx: name.tx, facts: [...facts, { ...name, value: large }] }],
+  };
+  expect(draftOf(decodeCommitRecord(encodeCommitRecord(record)))).toEqual(record);
+  expect(draftOf(decodeCommitRecord(encodeCommitRecord(small)))).toEqual(small);
+});
+
+test('I11 a flipped bit anywhere in a record is noticed', () => {
+  expectFlipsDetected(encodeCommitRecord(small), (bytes) => draftOf(decodeCommitRecord(bytes)));
+  const claim = { kind: 'epoch', epoch: small.epoch, owner: small.owner } as const;
+  expectFlipsDetected(encodeCommitRecord(claim), (bytes) => decodeCommitRecord(bytes));
+});
+
+test('a record that was cut short is noticed at every length', () => {
+  expectTruncationDetected(encodeCommitRecord(small), (bytes) => decodeCommitRecord(bytes));
+});
+
+test('a record of a later version, kind or item is refused as unknown, not as damaged', () => {
+  const later = (at: number, byte: number): Uint8Array => {
+    const bytes = encodeCommitRecord(small);
+    bytes[at] = byte;
+    new DataView(bytes.buffer).setUint32(4, crc32c(bytes.subarray(8)), true);
+    return bytes;
+  };
+  expect(errorCode(() => decodeCommitRecord(later(8, 1)))).toBe('format-unknown');
+  expect(errorCode(() => decodeCommitRecord(later(9, 2)))).toBe('format-unknown');
+  const firstItem = 16 + 1 + 16 + 1 + 1 + 1 + 1 + 8 + 8 + 1;
+  expect(encodeCommitRecord(small)[firstItem]).toBe(1);
+  expect(errorCode(() => decodeCommitRecord(later(firstItem, 9)))).toBe('format-unknown');
+});

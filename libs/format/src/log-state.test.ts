@@ -1,0 +1,149 @@
+import { epoch, logOffset, ownerId, partitionNo, tx, type OwnerId } from '@pyralog/model';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { admit, NOTHING_ADMITTED } from './admission.ts';
+import type { CommitRecord, Item } from './commit-record.ts';
+import { NO_FACTS } from './commit-facts.ts';
+import { advance, emptyLogState, isDone } from './log-state.ts';
+import type { LogState } from './manifest.ts';
+
+const owners = ['a', 'b', 'c'].map((digit) => ownerId(digit.repeat(32)));
+
+/** Records of a few owners with small numbers, so that claims tie and sequences meet. */
+const record: fc.Arbitrary<CommitRecord> = fc.oneof(
+  fc.record({
+    kind: fc.constant('epoch' as const),
+    epoch: fc.nat({ max: 4 }).map(epoch),
+    owner: fc.constantFrom(...owners),
+  }),
+  fc.record({
+    kind: fc.constant('items' as const),
+    epoch: fc.nat({ max: 4 }).map(epoch),
+    owner: fc.constantFrom(...owners),
+    seq: fc.integer({ min: 1, max: 4 }),
+    coordination: fc.nat({ max: 9 }).map(logOffset),
+    marks: fc.array(
+      fc.record({
+        peer: fc.nat({ max: 2 }).map(partitionNo),
+        epoch: fc.nat({ max: 4 }).map(epoch),
+        counter: fc.nat({ max: 9 }),
+      }),
+      { maxLength: 2 },
+    ),
+    lowWater: fc.nat({ max: 12 }).map(logOffset),
+    closed: fc.nat({ max: 99 }).map((n) => tx(BigInt(n))),
+    schemaTx: fc.nat({ max: 99 }).map((n) => tx(BigInt(n))),
+    items: fc.array(
+      fc.record({
+        kind: fc.constant('duplicate' as const),
+        offset: fc.nat({ max: 15 }).map(logOffset),
+        tx: fc.nat({ max: 99 }).map((n) => tx(BigInt(n))),
+      }),
+      { maxLength: 4 },
+    ),
+    facts: fc.constant(NO_FACTS),
+  }),
+);
+const records = fc.array(record, { maxLength: 40 });
+
+/** The records that count, found without a fold: by looking at the whole log from each claim on. */
+function counting(log: readonly CommitRecord[]): Set<number> {
+  const claims = log.flatMap((record, at) =>
+    record.kind === 'epoch' && record.epoch > 0 &&
+    !log.slice(0, at).some((earlier) => earlier.kind === 'epoch' && earlier.epoch >= record.epoch)
+      ? [at]
+      : [],
+  );
+  const counted = new Set(claims);
+  claims.forEach((claimAt, i) => {
+    const claim = log[claimAt] as CommitRecord;
+    let seq = 1;
+    for (let at = claimAt + 1; at < (claims[i + 1] ?? log.length); at++) {
+      const record = log[at] as CommitRecord;
+      const next = record.kind === 'items' && record.epoch === claim.epoch && record.owner === claim.owner && record.seq === seq;
+      if (!next) continue;
+      counted.add(at);
+      seq++;
+    }
+  });
+  return counted;
+}
+
+function fold(log: readonly CommitRecord[]): { state: LogState; counted: Set<number> } {
+  const counted = new Set<number>();
+  let state = emptyLogState();
+  log.forEach((record, at) => {
+    const step = advance(state, logOffset(at), record);
+    state = step.state;
+    if (step.counts) counted.add(at);
+  });
+  return { state, counted };
+}
+
+test('I6 a record counts only under the newest claim, as the next of its owner', () => {
+  fc.assert(
+    fc.property(records, (log) => {
+      expect(fold(log).counted).toEqual(counting(log));
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('I6 the first of two claims of one number has it', () => {
+  const [a, b] = owners as [OwnerId, OwnerId];
+  const first = admit(NOTHING_ADMITTED, { kind: 'epoch', epoch: epoch(1), owner: a });
+  const second = admit(first.after, { kind: 'epoch', epoch: epoch(1), owner: b });
+  expect(first.counts).toBe(true);
+  expect(second).toEqual({ after: first.after, counts: false });
+});
+
+test('I6 records that do not count move nothing but the next offset', () => {
+  fc.assert(
+    fc.property(records, (log) => {
+      const counted = counting(log);
+      const { state } = fold(log);
+      const { state: without } = fold(log.filter((_, at) => counted.has(at)));
+      expect({ ...state, next: 0 }).toEqual({ ...without, next: 0 });
+      expect(state.next).toBe(log.length);
+    }),
+  );
+});
+
+test('I8 exactly the inputs with an outcome, and those below the low-water mark, are done', () => {
+  fc.assert(
+    fc.property(records, (log) => {
+      const { state, counted } = fold(log);
+      const outcomes = new Set<number>();
+      let lowWater = 0;
+      for (const at of counted) {
+        const record = log[at] as CommitRecord;
+        if (record.kind === 'epoch') continue;
+        lowWater = Math.max(lowWater, record.lowWater);
+        record.items.forEach((item: Item) => outcomes.add(item.offset));
+      }
+      for (let input = 0; input < 20; input++) {
+        expect(isDone(state, logOffset(input)), `input ${input}`).toBe(input < lowWater || outcomes.has(input));
+      }
+      state.done.forEach(([from, to], i) => {
+        expect(from).toBeLessThan(to);
+        expect(from).toBeGreaterThan(i === 0 ? lowWater - 1 : (state.done[i - 1] as readonly number[])[1] as number);
+      });
+    }),
+  );
+});
+
+test('the clock floor, the closed timestamp and all positions only rise', () => {
+  fc.assert(
+    fc.property(records, (log) => {
+      let state = emptyLogState();
+      log.forEach((record, at) => {
+        const after = advance(state, logOffset(at), record).state;
+        expect(after.clock >= state.clock && after.closed >= state.closed).toBe(true);
+        expect(after.clock >= after.closed && after.clock >= after.schemaTx).toBe(true);
+        expect(after.coordination).toBeGreaterThanOrEqual(state.coordination);
+        expect(after.lowWater).toBeGreaterThanOrEqual(state.lowWater);
+        state = after;
+      });
+    }),
+  );
+});

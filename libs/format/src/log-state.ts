@@ -1,0 +1,114 @@
+import { assert } from '@pyralog/base';
+import { logOffset, TX_NONE, type LogOffset, type PartitionNo, type Tx } from '@pyralog/model';
+import { admit, NOTHING_ADMITTED } from './admission.ts';
+import type { CommitRecord, ItemsRecord, Mark } from './commit-record.ts';
+import type { LogState } from './manifest.ts';
+
+/** Before the first record of a commit log. */
+export function emptyLogState(): LogState {
+  return {
+    next: logOffset(0),
+    admission: NOTHING_ADMITTED,
+    clock: TX_NONE,
+    closed: TX_NONE,
+    coordination: logOffset(0),
+    lowWater: logOffset(0),
+    done: [],
+    marks: [],
+    schemaTx: TX_NONE,
+  };
+}
+
+/**
+ * Folds the record at `offset` of a commit log over the state before it: the one fold of owners,
+ * indexers, readers and verifiers (protocol 1.1.4). A record that does not count moves nothing but
+ * `next`.
+ *
+ * `offset` may leave a gap behind `state.next` (the log allows it), but never goes back.
+ */
+export function advance(
+  state: LogState,
+  offset: LogOffset,
+  record: CommitRecord,
+): { readonly state: LogState; readonly counts: boolean } {
+  assert(offset >= state.next, 'records are folded in the order of the log');
+  const next = logOffset(offset + 1);
+  const { after: admission, counts } = admit(state.admission, record);
+  if (!counts) return { state: { ...state, next }, counts };
+  if (record.kind === 'epoch') return { state: { ...state, next, admission }, counts };
+  const closed = maxTx(state.closed, record.closed);
+  const lowWater = maxOffset(state.lowWater, record.lowWater);
+  return {
+    counts,
+    state: {
+      next,
+      admission,
+      clock: clockAfter(state.clock, record),
+      closed,
+      coordination: maxOffset(state.coordination, record.coordination),
+      lowWater,
+      done: doneAfter(state.done, lowWater, record),
+      marks: record.marks.length === 0 ? state.marks : marksAfter(state.marks, record.marks),
+      schemaTx: maxTx(state.schemaTx, record.schemaTx),
+    },
+  };
+}
+
+/** Whether an input offset has its outcome: replayed input is known by it (I8). */
+export function isDone(state: LogState, input: LogOffset): boolean {
+  if (input < state.lowWater) return true;
+  return state.done.some(([from, to]) => from <= input && input < to);
+}
+
+/** Raised by every timestamp of a counting record, promised ones included (protocol 1.7). */
+function clockAfter(clock: Tx, record: ItemsRecord): Tx {
+  let last = maxTx(maxTx(clock, record.closed), record.schemaTx);
+  for (const item of record.items) if (item.kind !== 'rejected') last = maxTx(last, item.tx);
+  return last;
+}
+
+type Range = readonly [LogOffset, LogOffset];
+
+/** Ranges of finished offsets above the low-water mark: sorted, apart from each other, none below it. */
+function doneAfter(done: readonly Range[], lowWater: LogOffset, record: ItemsRecord): readonly Range[] {
+  let ranges = done;
+  for (const item of record.items) {
+    if (item.offset >= lowWater) ranges = withOffset(ranges, item.offset);
+  }
+  const first = ranges[0];
+  if (first === undefined || first[0] >= lowWater) return ranges;
+  return ranges
+    .filter(([, to]) => to > lowWater)
+    .map(([from, to]): Range => [maxOffset(from, lowWater), to]);
+}
+
+function withOffset(ranges: readonly Range[], offset: LogOffset): readonly Range[] {
+  const after: Range[] = [];
+  let [from, to] = [offset, logOffset(offset + 1)];
+  for (const range of ranges) {
+    const touches = range[0] <= to && from <= range[1];
+    if (touches) [from, to] = [minOffset(from, range[0]), maxOffset(to, range[1])];
+    else after.push(range);
+  }
+  after.push([from, to]);
+  return after.toSorted((a, b) => a[0] - b[0]);
+}
+
+/** One mark per peer, by peer; a mark in an admitted record is its owner's newest. */
+function marksAfter(marks: readonly Mark[], changed: readonly Mark[]): readonly Mark[] {
+  const byPeer = new Map<PartitionNo, Mark>(marks.map((mark) => [mark.peer, mark]));
+  for (const mark of changed) byPeer.set(mark.peer, mark);
+  return [...byPeer.values()].toSorted((a, b) => a.peer - b.peer);
+}
+
+function maxTx(a: Tx, b: Tx): Tx {
+  return a > b ? a : b;
+}
+
+function maxOffset(a: LogOffset, b: LogOffset): LogOffset {
+  return a > b ? a : b;
+}
+
+function minOffset(a: LogOffset, b: LogOffset): LogOffset {
+  return a < b ? a : b;
+}

@@ -1,0 +1,166 @@
+import { compareBytes } from '@pyralog/base';
+import { equalValues, INDEX_ORDERS, tx, type Fact, type IndexOrder } from '@pyralog/model';
+import fc from 'fast-check';
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { Codec } from './codec.ts';
+import type { FactBatch } from './fact-batch.ts';
+import { BLOCK_FACTS } from './fact-layout.ts';
+import { factKey } from './index-key.ts';
+import {
+  decodeRunBlock,
+  encodeRun,
+  findBlock,
+  FOOTER_READ_BYTES,
+  parseRunFooter,
+  type EncodedRun,
+  type RunFooter,
+} from './run.ts';
+import { facts } from './testing/arbitraries.ts';
+import { errorCode, expectFlipsDetected, expectTruncationDetected } from './testing/damage.ts';
+import { sortedRows, tableOf } from './testing/tables.ts';
+import { verifyRun } from './verify.ts';
+import { loadNative, loadWasm } from './zstd.ts';
+
+let codec: Codec;
+let wasm: Codec;
+beforeAll(async () => {
+  wasm = await loadWasm();
+  codec = (await loadNative()) ?? wasm;
+});
+
+function encode(order: IndexOrder, list: readonly Fact[], by: Codec = codec): EncodedRun {
+  return encodeRun(
+    { order, part: 'history', level: 0, table: tableOf(list), rows: sortedRows(order, list) },
+    by,
+  );
+}
+
+function footerOf(bytes: Uint8Array, by: Codec = codec): RunFooter {
+  const footer = parseRunFooter(bytes.subarray(-FOOTER_READ_BYTES), bytes.length, by);
+  if ('missing' in footer) throw new Error('one read was not enough');
+  return footer;
+}
+
+function blocksOf(bytes: Uint8Array, by: Codec = codec): FactBatch[] {
+  const footer = footerOf(bytes, by);
+  return footer.blocks.map(({ offset, length }, i) =>
+    decodeRunBlock(footer, i, bytes.slice(offset, offset + length), by),
+  );
+}
+
+const factsOf = (batch: FactBatch): Fact[] => Array.from({ length: batch.length }, (_, row) => batch.factAt(row));
+const readFacts = (bytes: Uint8Array): Fact[] => blocksOf(bytes).flatMap(factsOf);
+
+/** Many facts of few entities, so that entities fill blocks. */
+function many(count: number, perEntity: number): Fact[] {
+  return Array.from({ length: count }, (_, i): Fact => ({
+    entity: `e:${Math.floor(i / perEntity)}`,
+    attribute: `a${i % 3}`,
+    value: i % 2 === 0 ? { type: 'int', value: BigInt(i) } : { type: 'string', value: `text ${i}` },
+    tx: tx(BigInt(i) * 1024n),
+    operation: i % 5 === 0 ? 'retract' : 'assert',
+  }));
+}
+
+describe.each(INDEX_ORDERS)('a run in order %s', (order) => {
+  test('gives back the facts it was made of, in its order', () => {
+    fc.assert(
+      fc.property(facts(60).filter((list) => list.length > 0), (list) => {
+        const run = encode(order, list);
+        const expected = [...sortedRows(order, list)].map((row) => list[row]);
+        expect(readFacts(run.bytes)).toEqual(expected);
+        expect(run.rows).toBe(expected.length);
+        verifyRun(run.bytes, codec);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('of many blocks is searched by its index', () => {
+    const list = many(9000, 7);
+    const run = encode(order, list);
+    const footer = footerOf(run.bytes);
+    const blocks = blocksOf(run.bytes);
+    expect(blocks.length).toBeGreaterThan(4);
+    blocks.forEach((block, i) => {
+      expect(block.length).toBeLessThanOrEqual(BLOCK_FACTS);
+      const first = footer.blocks[i]?.firstKey as Uint8Array;
+      expect(compareBytes(first, factKey(order, block.factAt(0)))).toBeLessThanOrEqual(0);
+      for (const row of [0, 1, block.length >> 1, block.length - 1]) {
+        expect(findBlock(footer, factKey(order, block.factAt(row)))).toBe(i);
+      }
+      const txs = factsOf(block).map((fact) => fact.tx).sort((a, b) => (a < b ? -1 : 1));
+      expect(footer.blocks[i]).toMatchObject({ minTx: txs[0], maxTx: txs.at(-1) });
+    });
+    expect(findBlock(footer, new Uint8Array(0))).toBe(0);
+  });
+
+  test('I12 has the same identity whoever compressed it and in whatever order facts arrived', () => {
+    const list = many(3000, 5);
+    const one = encode(order, list);
+    const other = encode(order, list.toReversed(), wasm);
+    expect(other.hash).toBe(one.hash);
+    expect(blocksOf(other.bytes, wasm).flatMap(factsOf)).toEqual(readFacts(one.bytes));
+    const changed = list.map((fact, i): Fact => (i === 1234 ? { ...fact, operation: 'retract' } : fact));
+    expect(encode(order, changed).hash).not.toBe(one.hash);
+  });
+});
+
+describe.each(['eavt', 'avet'] as const)('a small run in order %s, of either layout', (order) => {
+  test('I11 a flipped bit anywhere is noticed by its readers or changes nothing', () => {
+    const { bytes } = encode(order, many(3, 2));
+    expectFlipsDetected(bytes, (flipped) => readFacts(flipped));
+  });
+
+  test('I11 a flipped bit anywhere is found by verify', () => {
+    const { bytes } = encode(order, many(3, 2));
+    for (let bit = 0; bit < bytes.length * 8; bit++) {
+      const flipped = bytes.slice();
+      flipped[bit >> 3] = (flipped[bit >> 3] as number) ^ (1 << (bit & 7));
+      const code = errorCode(() => verifyRun(flipped, codec));
+      expect(['object-damaged', 'format-unknown'], `bit ${bit}`).toContain(code);
+    }
+  });
+
+  test('that was cut short is noticed at every length', () => {
+    const { bytes } = encode(order, many(3, 2));
+    expectTruncationDetected(bytes, (cut) => readFacts(cut));
+  });
+});
+
+test('an entity stays in one block of eavt unless it is larger than half of one', () => {
+  const list = many(6000, 1000);
+  const blocks = blocksOf(encode('eavt', list).bytes);
+  for (const block of blocks) expect(new Set(factsOf(block).map((fact) => fact.entity)).size).toBeLessThanOrEqual(2);
+  expect(blocks.map((block) => block.length)).toEqual([2000, 2000, 2000]);
+  const hot = blocksOf(encode('eavt', many(5000, 5000)).bytes);
+  expect(hot.map((block) => block.length)).toEqual([2048, 2048, 904]);
+});
+
+test('the footer of a huge run says how much of the end is needed', () => {
+  const { bytes } = encode('eavt', many(9000, 7));
+  const first = parseRunFooter(bytes.subarray(-100), bytes.length, codec);
+  expect(first).toHaveProperty('missing');
+  const missing = 'missing' in first ? first.missing : 0;
+  expect(parseRunFooter(bytes.subarray(-missing), bytes.length, codec)).toHaveProperty('blocks');
+});
+
+test('rows that do not rise are a defect, not a file', () => {
+  const list = many(10, 2);
+  const rows = sortedRows('eavt', list);
+  const twice = Uint32Array.of(...rows, rows.at(-1) as number);
+  for (const wrong of [rows.toReversed(), twice]) {
+    const input = { order: 'eavt', part: 'current', level: 0, table: tableOf(list), rows: wrong } as const;
+    expect(() => encodeRun(input, codec)).toThrow('rise strictly');
+  }
+});
+
+test('values of a megabyte, and only bytes, and only doubles come back', () => {
+  const base = many(1, 1)[0] as Fact;
+  const large: Fact = { ...base, value: { type: 'bytes', value: new Uint8Array(1_000_000).fill(7) } };
+  const double: Fact = { ...base, value: { type: 'double', value: -Infinity } };
+  for (const list of [[large], [double], [double, large]]) {
+    const read = readFacts(encode('avet', list).bytes);
+    expect(read.map((fact) => equalValues(fact.value, (list[read.indexOf(fact)] as Fact).value))).toEqual(list.map(() => true));
+  }
+});

@@ -1,0 +1,53 @@
+import * as fs from 'node:fs';
+import { PyralogError } from '@pyralog/model';
+
+/** What the local log asks of a file system. A test puts one that fails in its place. */
+export type LogFiles = Pick<
+  typeof fs,
+  | 'openSync'
+  | 'closeSync'
+  | 'writeSync'
+  | 'writevSync'
+  | 'readSync'
+  | 'fdatasyncSync'
+  | 'fsyncSync'
+  | 'fstatSync'
+  | 'readdirSync'
+  | 'mkdirSync'
+  | 'ftruncateSync'
+>;
+
+export const SYSTEM_FILES: LogFiles = fs;
+
+/** The operating error behind a failure of the file system. */
+export function storageError(error: unknown, what: string): PyralogError {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new PyralogError('storage-full', `${what}: the disk is full.`, {
+      hint: 'Make room: writes go on by themselves, and reads were never stopped.',
+      cause: error,
+    });
+  }
+  return new PyralogError('storage-failed', `${what}: ${code}.`, { cause: error });
+}
+
+/** Makes the entries of a folder durable. */
+export function syncFolder(files: LogFiles, folder: string): void {
+  const fd = files.openSync(folder, 'r');
+  try {
+    files.fsyncSync(fd);
+  } finally {
+    files.closeSync(fd);
+  }
+}
+
+/** Reads up to `bytes.length` bytes at a position; fewer at the end of the file. */
+export function readFully(files: LogFiles, fd: number, bytes: Uint8Array, position: number): number {
+  let read = 0;
+  while (read < bytes.length) {
+    const count = files.readSync(fd, bytes, read, bytes.length - read, position + read);
+    if (count === 0) break;
+    read += count;
+  }
+  return read;
+}

@@ -1,0 +1,258 @@
+import { assert } from '@pyralog/base';
+import { isPyralogError, type LogOffset, logOffset, PyralogError } from '@pyralog/model';
+import { join } from 'node:path';
+import { type LogFiles, storageError, syncFolder } from './files.ts';
+import { EndWaiters } from './follow.ts';
+import { encodeFrame, FILE_HEADER_BYTES } from './frame.ts';
+import { LogFile } from './local-file.ts';
+import type { LogReadOptions, LogRecord, StoredRecord, TopicPartition } from './log.ts';
+import { beyondEnd } from './memory.ts';
+
+const BATCH_BYTES = 1024 * 1024;
+
+export interface LocalPartitionOptions {
+  readonly at: TopicPartition;
+  readonly folder: string;
+  readonly files: LogFiles;
+  readonly fileBytes: number;
+  readonly readOnly: boolean;
+}
+
+interface Pending {
+  readonly records: readonly LogRecord[];
+  readonly resolve: (first: LogOffset) => void;
+  readonly reject: (error: PyralogError) => void;
+}
+
+/** What a full read of a partition's files found. */
+export interface FileReport {
+  readonly file: string;
+  readonly records: number;
+  readonly bytes: number;
+  readonly problem: PyralogError | undefined;
+}
+
+/**
+ * One partition: files of frames, the last of which is written to. Appends of one turn of the event
+ * loop are written together and made durable by one fdatasync, in the loop of the caller: for a thread
+ * whose work is the log that is faster than a detour over the thread pool.
+ *
+ * On opening, a torn tail is cut off: bytes behind the last whole frame of the last file, if no whole
+ * frame comes after them. Such bytes were never acknowledged, for an acknowledgement waits for the
+ * fdatasync of everything before it. Bytes that are no frame but are followed by one are rot, and
+ * refused.
+ */
+export class LocalPartition {
+  readonly #options: LocalPartitionOptions;
+  readonly #waiters = new EndWaiters();
+  #all: LogFile[] = [];
+  #end: LogOffset = logOffset(0);
+  #pending: Pending[] = [];
+  /** What is behind the last good frame is not known to be zeros: cut back before the next write. */
+  #dirty = false;
+  #closed = false;
+
+  constructor(options: LocalPartitionOptions) {
+    this.#options = options;
+    this.#open();
+  }
+
+  get start(): LogOffset {
+    return this.#all[0]?.first ?? logOffset(0);
+  }
+
+  get end(): LogOffset {
+    return this.#end;
+  }
+
+  append(records: readonly LogRecord[]): Promise<LogOffset> {
+    if (this.#options.readOnly) throw new PyralogError('storage-failed', 'The log was opened for reading only.');
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ records, resolve, reject });
+      if (this.#pending.length === 1) queueMicrotask(() => this.#commit());
+    });
+  }
+
+  async *read(from: LogOffset, { follow, signal, batchBytesMax = BATCH_BYTES }: LogReadOptions): AsyncIterable<readonly StoredRecord[]> {
+    const { at } = this.#options;
+    if (from > this.#end) throw beyondEnd(at, from, this.#end);
+    if (from < this.start) {
+      throw new PyralogError('offset-out-of-range', `${at.topic}/${at.partition} begins at ${this.start}; ${from} is no longer kept.`);
+    }
+    let next: number = from;
+    while (!signal?.aborted && !this.#closed) {
+      if (next >= this.#end) {
+        if (!follow) return;
+        await this.#waiters.wait(signal);
+        continue;
+      }
+      for (const batch of this.#batches(next, batchBytesMax)) {
+        next = (batch.at(-1) as StoredRecord).offset + 1;
+        yield batch;
+        if (signal?.aborted || this.#closed) return;
+      }
+    }
+  }
+
+  /** Reads every frame of every file. */
+  *verify(): Generator<FileReport> {
+    for (const file of this.#all) {
+      let records = 0;
+      const limit = file === this.#all.at(-1) ? file.end : undefined;
+      const frames = file.frames(FILE_HEADER_BYTES, limit);
+      let step = frames.next();
+      for (; !step.done; step = frames.next()) records++;
+      const { position, whole } = step.value;
+      const problem = whole ? undefined : file.damage(position, 'these bytes are no frame of the log');
+      yield { file: file.path, records, bytes: position, problem };
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#commit();
+    this.#closed = true;
+    this.#waiters.wakeAll();
+    for (const file of this.#all) file.close();
+  }
+
+  /** Batches of one file, from an offset on, up to the durable end. */
+  *#batches(from: number, bytesMax: number): Generator<readonly StoredRecord[]> {
+    const i = this.#all.findLastIndex(({ first }) => first <= from);
+    const file = this.#all[i];
+    assert(file !== undefined, 'an offset between start and end lies in a file');
+    const last = i === this.#all.length - 1;
+    const nextFile = this.#all[i + 1]?.first ?? this.#end;
+    const frames = file.frames(file.positionBefore(logOffset(from)), last ? file.end : undefined);
+    let batch: StoredRecord[] = [];
+    let bytes = 0;
+    let expected = -1;
+    for (let step = frames.next(); !step.done; step = frames.next()) {
+      const { record } = step.value;
+      expected = record.offset + 1;
+      if (record.offset < from) continue;
+      const size = record.value?.length ?? 0;
+      if (batch.length > 0 && bytes + size > bytesMax) {
+        yield batch;
+        batch = [];
+        bytes = 0;
+      }
+      batch.push(record);
+      bytes += size;
+      // The rest of the file may have grown meanwhile; the caller comes again.
+      if (expected >= nextFile) break;
+    }
+    if (expected < nextFile) throw file.damage(this.#damageIn(file), `offset ${Math.max(from, expected)} should follow`);
+    if (batch.length > 0) yield batch;
+  }
+
+  #damageIn(file: LogFile): number {
+    const frames = file.frames(FILE_HEADER_BYTES);
+    let step = frames.next();
+    while (!step.done) step = frames.next();
+    return step.value.position;
+  }
+
+  #commit(): void {
+    const group = this.#pending;
+    if (group.length === 0) return;
+    this.#pending = [];
+    try {
+      const firsts = this.#write(group);
+      group.forEach(({ resolve }, i) => resolve(firsts[i] as LogOffset));
+    } catch (error) {
+      const failure = this.#afterFailure(error);
+      for (const { reject } of group) reject(failure);
+    }
+    this.#waiters.wakeAll();
+  }
+
+  #write(group: readonly Pending[]): LogOffset[] {
+    let next: number = this.#end;
+    const firsts: LogOffset[] = [];
+    const frames: Uint8Array[] = [];
+    for (const { records } of group) {
+      firsts.push(logOffset(next));
+      for (const record of records) frames.push(encodeFrame(logOffset(next++), record));
+    }
+    const bytes = frames.reduce((sum, frame) => sum + frame.length, 0);
+    const file = this.#fileFor(bytes);
+    if (this.#dirty) {
+      file.cutBack();
+      this.#dirty = false;
+    }
+    file.reserve(bytes);
+    this.#dirty = true;
+    file.write(frames);
+    file.sync();
+    this.#dirty = false;
+    next = this.#end;
+    for (const frame of frames) file.advance(logOffset(next++), frame.length);
+    this.#end = logOffset(next);
+    return firsts;
+  }
+
+  /** The file to write to: a new one when the last is full. */
+  #fileFor(bytes: number): LogFile {
+    const { folder, files, fileBytes } = this.#options;
+    const last = this.#all.at(-1);
+    if (last !== undefined && (last.end === FILE_HEADER_BYTES || last.end + bytes <= fileBytes)) return last;
+    const file = LogFile.create(files, join(folder, fileName(this.#end)), this.#end);
+    syncFolder(files, folder);
+    this.#all.push(file);
+    return file;
+  }
+
+  /** Nothing of a refused group may come back after a restart; where that is not sure, the outcome is unknown. */
+  #afterFailure(error: unknown): PyralogError {
+    const failure = isPyralogError(error) ? error : storageError(error, `The log ${this.#options.folder} cannot be written`);
+    if (!this.#dirty) return failure;
+    try {
+      this.#all.at(-1)?.cutBack();
+      this.#dirty = false;
+      return failure;
+    } catch (second) {
+      if (failure.code !== 'storage-full') return failure;
+      return new PyralogError('storage-failed', `${failure.message} What was written could not be taken back.`, { cause: second });
+    }
+  }
+
+  #open(): void {
+    const { folder, files, readOnly } = this.#options;
+    const firsts = files
+      .readdirSync(folder)
+      .flatMap((name) => /^([0-9]{20})\.log$/.exec(name)?.[1] ?? [])
+      .map(Number)
+      .toSorted((a, b) => a - b);
+    for (const [i, first] of firsts.entries()) {
+      const path = join(folder, fileName(logOffset(first)));
+      const file = LogFile.open(files, path, logOffset(first), readOnly);
+      if (file !== undefined) this.#all.push(file);
+      else if (i < firsts.length - 1) throw new PyralogError('log-damaged', `${path}, byte 0: the header of the file is missing.`);
+      else if (!readOnly) this.#recreate(path, logOffset(first));
+    }
+    const last = this.#all.at(-1);
+    if (last === undefined) return;
+    const { next, whole, position } = last.scan();
+    this.#end = next;
+    if (whole) return;
+    const later = last.nextFrame(position);
+    if (later !== undefined) {
+      throw last.damage(position, `these bytes are no frame, but record ${later.record.offset} follows at byte ${later.position}`);
+    }
+    if (!readOnly) last.cutBack();
+  }
+
+  /** A crash between the making of a file and its header left it empty: it is written again. */
+  #recreate(path: string, first: LogOffset): void {
+    const { files } = this.#options;
+    const fd = files.openSync(path, 'r+');
+    files.ftruncateSync(fd, 0);
+    files.closeSync(fd);
+    this.#all.push(LogFile.renew(files, path, first));
+  }
+}
+
+function fileName(first: LogOffset): string {
+  return `${String(first).padStart(20, '0')}.log`;
+}

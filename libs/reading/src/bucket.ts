@@ -1,0 +1,104 @@
+import {
+  type Codec,
+  type DatabaseInfo,
+  decodeDatabaseInfo,
+  decodeManifest,
+  decodeRunBlock,
+  decodeSegmentBlock,
+  type FactBatch,
+  FOOTER_READ_BYTES,
+  type Manifest,
+  type MissingTail,
+  objectNames,
+  parseRunFooter,
+  parseSegmentFooter,
+  type RunFooter,
+  type RunInfo,
+  type SegmentFooter,
+  type SegmentInfo,
+} from '@pyralog/format';
+import type { RunHandle } from '@pyralog/indexing';
+import { type PartitionNo, PyralogError } from '@pyralog/model';
+import type { ObjectStore } from '@pyralog/objects';
+
+/** The files of one database in an object store: fetched, checked and decoded. */
+export class Bucket {
+  readonly database: string;
+  readonly #objects: ObjectStore;
+  readonly #codec: Codec;
+
+  constructor(database: string, objects: ObjectStore, codec: Codec) {
+    this.database = database;
+    this.#objects = objects;
+    this.#codec = codec;
+  }
+
+  /** @returns undefined where there is no such database */
+  async info(): Promise<DatabaseInfo | undefined> {
+    const key = objectNames.database(this.database);
+    const bytes = await this.#objects.get(key);
+    return bytes === undefined ? undefined : decodeDatabaseInfo(bytes, key);
+  }
+
+  async manifest(partition: PartitionNo, number: number): Promise<Manifest | undefined> {
+    const key = objectNames.manifest(this.database, partition, number);
+    const bytes = await this.#objects.get(key);
+    return bytes === undefined ? undefined : decodeManifest(bytes, key);
+  }
+
+  /** The manifest with the greatest number. */
+  async newestManifest(partition: PartitionNo): Promise<Manifest | undefined> {
+    let newest: number | undefined;
+    const prefix = objectNames.manifests(this.database, partition);
+    for await (const { key } of this.#objects.list(prefix)) {
+      newest = Math.max(newest ?? 0, objectNames.manifestNumber(key) ?? 0);
+    }
+    return newest === undefined ? undefined : this.manifest(partition, newest);
+  }
+
+  runFooter(partition: PartitionNo, info: RunInfo): Promise<RunFooter> {
+    const key = objectNames.run(this.database, partition, info.name);
+    return this.#footer(key, info.bytes, (tail) => parseRunFooter(tail, info.bytes, this.#codec, key));
+  }
+
+  async runBlock(partition: PartitionNo, { info, footer }: RunHandle, block: number): Promise<FactBatch> {
+    const key = objectNames.run(this.database, partition, info.name);
+    const place = footer.blocks[block];
+    if (place === undefined) throw new PyralogError('object-damaged', `${key} has no block ${block}.`);
+    const bytes = await this.#range(key, place.offset, place.length);
+    return decodeRunBlock(footer, block, bytes, this.#codec, key);
+  }
+
+  segmentFooter(partition: PartitionNo, info: SegmentInfo): Promise<SegmentFooter> {
+    const key = objectNames.segment(this.database, partition, info.name);
+    return this.#footer(key, info.bytes, (tail) => parseSegmentFooter(tail, info.bytes, this.#codec, key));
+  }
+
+  async segmentBlock(partition: PartitionNo, info: SegmentInfo, footer: SegmentFooter, block: number): Promise<FactBatch> {
+    const key = objectNames.segment(this.database, partition, info.name);
+    const place = footer.blocks[block];
+    if (place === undefined) throw new PyralogError('object-damaged', `${key} has no block ${block}.`);
+    const bytes = await this.#range(key, place.offset, place.length);
+    return decodeSegmentBlock(footer, block, bytes, this.#codec, key);
+  }
+
+  /** The end of the file, and a second read where the footer is longer than is usual. */
+  async #footer<T extends object>(key: string, fileBytes: number, parse: (tail: Uint8Array) => T | MissingTail): Promise<T> {
+    let length = Math.min(fileBytes, FOOTER_READ_BYTES);
+    for (;;) {
+      const footer = parse(await this.#range(key, fileBytes - length, length));
+      if (!('missing' in footer)) return footer;
+      length = footer.missing;
+    }
+  }
+
+  async #range(key: string, start: number, length: number): Promise<Uint8Array> {
+    const bytes = await this.#objects.getRange(key, start, length);
+    if (bytes === undefined) {
+      throw new PyralogError('object-missing', `${key} is named by a manifest but is not there.`, {
+        hint: 'Run pyralog verify to see what else is missing.',
+      });
+    }
+    return bytes;
+  }
+}

@@ -1,0 +1,3 @@
+import { threadMain } from '../dist/thread-main.js';
+
+await threadMain();

@@ -1,0 +1,74 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { channelPair, PortChannel } from './channel.ts';
+import type { Channel, Thread, Threads } from './ports.ts';
+
+/** What a thread's module exports. */
+interface EntryModule {
+  run(channel: Channel, data: unknown): Promise<void>;
+}
+
+/** Threads of the operating system. A thread is told to end by the end of its channel. */
+export class WorkerThreads implements Threads {
+  start(entry: URL, data: unknown): Thread {
+    // From source, Node has to learn TypeScript first; a built package is plain JavaScript.
+    const source = entry.pathname.endsWith('.ts');
+    const worker = new Worker(bootFile(source), {
+      workerData: { entry: entry.href, data },
+      execArgv: source ? ['--conditions=source'] : [],
+    });
+    const channel = new PortChannel(worker, () => worker.postMessage(END));
+    const ended = new Promise<void>((resolve, reject) => {
+      let crash: Error | undefined;
+      worker.on('error', (error) => {
+        crash = error instanceof Error ? error : new Error(String(error));
+      });
+      worker.on('exit', (status) => {
+        crash ??= status === 0 ? undefined : new Error(`a thread ended with status ${status}`);
+        channel.lost(crash);
+        if (crash === undefined) resolve();
+        else reject(crash);
+      });
+    });
+    // Whoever starts a thread may look at its end later.
+    ended.catch(() => undefined);
+    return {
+      channel,
+      ended,
+      async [Symbol.asyncDispose]() {
+        channel.close();
+        await ended.catch(() => undefined);
+      },
+    };
+  }
+}
+
+/** The message that ends a thread; no other message is a bare string. */
+export const END = 'pyralog:end';
+
+function bootFile(source: boolean): string {
+  const file = fileURLToPath(new URL(`./thread-boot${source ? '' : '-built'}.mjs`, import.meta.url));
+  if (existsSync(file)) return file;
+  return fileURLToPath(new URL(`../src/thread-boot${source ? '' : '-built'}.mjs`, import.meta.url));
+}
+
+/** No threads: everything on the caller's, with the same channels. For tests and small memories. */
+export class InlineThreads implements Threads {
+  start(entry: URL, data: unknown): Thread {
+    const [mine, its] = channelPair();
+    const ended = import(entry.href).then((module: EntryModule) => module.run(its, structuredClone(data)));
+    ended.then(
+      () => its.close(),
+      () => its.close(),
+    );
+    return {
+      channel: mine,
+      ended,
+      async [Symbol.asyncDispose]() {
+        mine.close();
+        await ended.catch(() => undefined);
+      },
+    };
+  }
+}

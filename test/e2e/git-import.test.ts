@@ -1,0 +1,324 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { must } from '@pyralog/base';
+import type { Database } from '@pyralog/client';
+import { type Fact, parseTx, PyralogError, type Tx } from '@pyralog/model';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { pathEntity } from '../../services/pyralog/src/git/documents.ts';
+import { openRepository } from '../../services/pyralog/src/git/repository.ts';
+import { type GitImportOptions, type GitImportSummary, importGit } from '../../services/pyralog/src/import-git.ts';
+import { NaiveDatabase } from './git-import-memory.ts';
+import { git, GitRepository, listTree, type TreeEdit } from './git-import-repository.ts';
+
+/** What these tests ask of a database. */
+type Target = Pick<Database, 'transact' | 'entity' | 'schema' | 'transactions' | 'state' | 'goLive'>;
+
+const OPTIONS: GitImportOptions = {
+  nowNanos: () => BigInt(Date.now()) * 1_000_000n,
+  sleep: () => Promise.resolve(),
+};
+
+let root: string;
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'pyralog-git-'));
+});
+afterAll(async () => {
+  await rm(root, { recursive: true, force: true });
+});
+
+let made = 0;
+const makeRepository = (): GitRepository => new GitRepository(join(root, `repository-${++made}.git`));
+
+async function load(target: Target, dir: string, options: Partial<GitImportOptions> = {}): Promise<GitImportSummary> {
+  return importGit(target, await openRepository(dir), { ...OPTIONS, ...options });
+}
+
+/** A history with everything in it that git can do to a tree. */
+function makeOddHistory(): { repository: GitRepository; shas: ReadonlyMap<number, string> } {
+  const repository = makeRepository();
+  const write = (path: Buffer | string, content: string, mode?: '100644' | '100755' | '120000'): TreeEdit => ({ write: path, content, mode });
+  const DAY = 86_400;
+  let day = 1_000_000_000;
+  const commit = (parents: number[], edits: TreeEdit[], more: Partial<Parameters<GitRepository['commit']>[0]> = {}): number =>
+    repository.commit({ parents, seconds: (day += DAY), edits, ...more });
+
+  const start = commit([], [write('README', 'hello\n'), write('src/deep/er/a.txt', 'a\n'), write('run.sh', '#!/bin/sh\n')], { message: 'Start\n\nWith a body.\n' });
+  const odd = commit([start], [
+    write('with space', '1'), write('tab\there', '2'), write('line\nbreak', '3'), write('"quoted"', '4'), write('-dash', '5'), write('back\\slash', '6'),
+    write('häßlich/日本語/😀', '7'), write(Buffer.from([0xff, 0xfe, 0x2f, 0x80]), '8'), write(`long/${'x'.repeat(250)}/${'y'.repeat(250)}/${'z'.repeat(250)}/${'é'.repeat(125)}/${'w'.repeat(100)}`, '9'),
+    write(`sha256:${'0'.repeat(64)}`, '10'), write('{tag}', '11'), write('__proto__', '12'), write('a:b', '13'), write(' ', '14'), write('\u0001\u007f', '15'), write('empty', ''),
+  ]);
+  const modes = commit([odd], [write('run.sh', '#!/bin/sh\n', '100755'), write('link', 'README', '120000'), { submodule: 'lib/module', commit: '1234567890'.repeat(4) }]);
+  const renamed = commit([modes], [{ remove: 'README' }, write('READ ME', 'hello\n'), { remove: '-dash' }]);
+  const empty = commit([renamed], [], { message: '' });
+  const directory = commit([empty], [{ remove: 'with space' }, write('with space/inside', 'x'), write('with space/deep/er', 'y')]);
+  const back = commit([directory], [{ remove: 'with space' }, write('with space', '1')]);
+  const typed = commit([back], [{ submodule: 'link', commit: 'abcdef0123'.repeat(4) }, write('lib/module', 'now a file'), write('run.sh', 'README', '120000')]);
+  // Dates out of order: back in time, the same second twice, and one far ahead.
+  const earlier = commit([typed], [write('clock', '1')], { seconds: 900_000_000 });
+  const same = commit([earlier], [write('clock', '2')], { seconds: day });
+  const future = commit([same], [write('clock', '3')], { seconds: 4_000_000_000 });
+  const after = commit([future], [write('clock', '4')]);
+  // Side branches, one with a branch of its own, one older than what it is merged into, one without common root.
+  const side1 = commit([typed], [write('side/one', '1')], { author: Buffer.from('Ren\xe9 <rene@example.com>', 'latin1'), encoding: 'ISO-8859-1', message: Buffer.from('Gr\xfc\xdfe\n', 'latin1') });
+  const side2 = commit([side1], [write('side/two', '2'), { remove: 'empty' }], { message: Buffer.from('not UTF-8: \xff\n', 'latin1') });
+  const side3 = commit([side1], [write('side/three', '3')]);
+  const side4 = commit([side3, side2], [write('side/two', '2')]);
+  const merge = commit([after, side4], [write('side/one', '1'), write('side/two', '2'), write('side/three', '3'), { remove: 'empty' }], { message: 'Merge side\n' });
+  const other = commit([], [write('foreign/root', 'r')]);
+  const octopusA = commit([merge], [write('octopus/a', 'a')]);
+  const octopusB = commit([odd], [write('octopus/b', 'b')]);
+  const octopus = commit([merge, octopusA, octopusB, other], [write('octopus/a', 'a'), write('octopus/b', 'b'), write('foreign/root', 'r')], { message: 'Octopus\n' });
+  const gone = commit([octopus], [...['side/one', 'side/two', 'side/three', 'octopus/a', 'octopus/b', 'foreign/root'].map((remove) => ({ remove }))]);
+  commit([gone], [write('last', 'word')]);
+  return { repository, shas: repository.write() };
+}
+
+async function txOf(target: Target, sha: string): Promise<Tx | undefined> {
+  const [value] = (await target.entity(`commit:${sha}`)).attributes.get('commit/tx')?.values ?? [];
+  return value?.type === 'ref' ? parseTx(value.value.slice('tx:'.length)) : undefined;
+}
+
+/** Entity to mode, blob and size as of a moment. */
+async function treeAsOf(target: Target, asOf: Tx): Promise<Map<string, string>> {
+  const entities = new Map<string, Record<string, string>>();
+  for (const attribute of ['git/blob', 'git/mode', 'git/size', 'git/path']) {
+    for await (const fact of pages(target, attribute, asOf)) {
+      const found = entities.get(fact.entity) ?? {};
+      found[attribute] = fact.value.type === 'bytes' ? Buffer.from(fact.value.value).toString('hex') : String(fact.value.value);
+      entities.set(fact.entity, found);
+    }
+  }
+  return new Map([...entities].map(([entity, found]) => [entity, JSON.stringify([found['git/mode'], found['git/blob'], found['git/size'], found['git/path']])]));
+}
+
+async function* pages(target: Target, attribute: string, asOf: Tx): AsyncIterable<Fact> {
+  let cursor: string | undefined;
+  do {
+    const page = await target.state({ index: 'aevt', attribute, cursor }, { asOf });
+    yield* page.facts;
+    cursor = page.next;
+  } while (cursor !== undefined);
+}
+
+function expectedTree(dir: string, sha: string): Map<string, string> {
+  return new Map(
+    listTree(dir, sha).map(({ path, mode, blob, size }) => {
+      const { entity, hashed } = pathEntity(path);
+      return [entity, JSON.stringify([mode, blob, size?.toString(), hashed ? path.toString('hex') : undefined])];
+    }),
+  );
+}
+
+/** For every commit of the chain: the paths as of its tx are its tree. @returns the transactions of the chain */
+async function expectSameTrees(target: Target, dir: string, ref = 'HEAD'): Promise<Tx[]> {
+  const chain = git(dir, 'rev-list', '--first-parent', '--reverse', ref).trim().split('\n');
+  const transactions: Tx[] = [];
+  for (const sha of chain) {
+    const tx = must(await txOf(target, sha), `commit ${sha} has a transaction`);
+    transactions.push(tx);
+    expect(sorted(await treeAsOf(target, tx)), `tree of ${sha}`).toEqual(sorted(expectedTree(dir, sha)));
+  }
+  expect(transactions).toEqual([...transactions].sort((a, b) => (a < b ? -1 : 1)));
+  return transactions;
+}
+
+const sorted = (map: Map<string, string>): [string, string][] => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
+
+const doors: Record<string, () => Promise<Target & AsyncDisposable>> = {
+  'a naive database': async () => Object.assign(new NaiveDatabase(), { [Symbol.asyncDispose]: () => Promise.resolve() }),
+};
+
+describe.each(Object.entries(doors))('%s', (_name, open) => {
+  test('every commit of an odd history has the tree that git lists', async () => {
+    const { repository } = makeOddHistory();
+    await using target = await open();
+    const summary = await load(target, repository.dir);
+    expect(summary).toMatchObject({ complete: true, transactions: 16, commits: 23, datedAhead: 1, resumedAfter: undefined });
+    await expectSameTrees(target, repository.dir);
+  });
+
+  test('commits have their committers\' times where time allows, and rise where it does not', async () => {
+    const { repository } = makeOddHistory();
+    await using target = await open();
+    await load(target, repository.dir);
+    const transactions = await expectSameTrees(target, repository.dir);
+    const times = git(repository.dir, 'log', '--first-parent', '--reverse', '--format=%ct').trim().split('\n').map(BigInt);
+    let clock = 0n;
+    transactions.forEach((tx, i) => {
+      const wanted = must(times[i], 'one time a commit') * 1_000_000_000n;
+      const taken = wanted > clock && wanted < OPTIONS.nowNanos();
+      clock = taken ? wanted : clock + 1024n;
+      expect(tx >> 10n, `commit ${i}`).toBe(clock >> 10n);
+    });
+  });
+
+  test('commits of side branches arrive with the merge that brings them in, in readable words', async () => {
+    const { repository, shas } = makeOddHistory();
+    await using target = await open();
+    await load(target, repository.dir);
+    const sha = (subject: string): string => git(repository.dir, 'log', '--format=%H', `--grep=${subject}`, '-1').trim();
+    const side = must([...shas.values()].find((s) => git(repository.dir, 'log', '-1', '--format=%an', s).trim() === 'René'), 'René wrote one');
+    const merge = must(await txOf(target, sha('^Merge side')), 'the merge is a transaction');
+    const now = await target.entity(`commit:${side}`);
+    expect(now.attributes.get('commit/author')?.values).toEqual([{ type: 'string', value: 'René <rene@example.com>' }]);
+    expect(now.attributes.get('commit/subject')?.values).toEqual([{ type: 'string', value: 'Grüße' }]);
+    expect(now.attributes.has('commit/tx')).toBe(false);
+    expect((await target.entity(`commit:${side}`, { asOf: merge })).attributes.size).toBeGreaterThan(0);
+    expect((await target.entity(`commit:${side}`, { asOf: (merge - 1024n) as Tx })).attributes.size).toBe(0);
+    const all = git(repository.dir, 'rev-list', '--parents', 'HEAD').trim().split('\n');
+    for (const line of all) {
+      const [commit, ...parents] = line.split(' ');
+      const values = (await target.entity(`commit:${commit}`)).attributes.get('commit/parent')?.values ?? [];
+      expect(values.map((v) => v.value).sort()).toEqual(parents.map((parent) => `commit:${parent}`).sort());
+    }
+  });
+
+  test('a second run loads only what is new, and nothing when nothing is', async () => {
+    const { repository } = makeOddHistory();
+    await using target = await open();
+    const first = await load(target, repository.dir, { ref: 'HEAD~9' });
+    const second = await load(target, repository.dir);
+    expect(first.transactions + second.transactions).toBe(16);
+    expect(second.resumedAfter).toBe(git(repository.dir, 'rev-parse', 'HEAD~9').trim());
+    expect(await load(target, repository.dir)).toMatchObject({ complete: true, transactions: 0, facts: 0, head: second.head });
+    await expectSameTrees(target, repository.dir);
+  });
+
+  test('an import stopped at any commit goes on where it was', async () => {
+    const { repository } = makeOddHistory();
+    await using target = await open();
+    for (let run = 1; ; run++) {
+      const stop = new AbortController();
+      const summary = await load(oneAtATime(target), repository.dir, { signal: stop.signal, onProgress: () => stop.abort() });
+      if (summary.transactions === 0) break;
+      expect(run).toBeLessThan(20);
+    }
+    await expectSameTrees(target, repository.dir);
+  });
+
+  test('nothing gets past a commit that the database refuses', async () => {
+    const { repository } = makeOddHistory();
+    await using target = await open();
+    const refused = git(repository.dir, 'rev-parse', 'HEAD~6').trim();
+    const failing = withTransact(target, (document) =>
+      isCommit(document, refused) ? Promise.reject(new PyralogError('value-too-large', 'too large')) : target.transact(document),
+    );
+    await expect(load(failing, repository.dir)).rejects.toThrow('too large');
+    await expectSameTrees(target, repository.dir, 'HEAD~7');
+    expect(await txOf(target, git(repository.dir, 'rev-parse', 'HEAD~5').trim())).toBeUndefined();
+    await load(target, repository.dir);
+    await expectSameTrees(target, repository.dir);
+  });
+
+  test('an answer that was lost on its way neither doubles a commit nor stops the import', async () => {
+    const { repository } = makeOddHistory();
+    await using target = await open();
+    let calls = 0;
+    const shaky = withTransact(target, async (document) => {
+      calls++;
+      const result = await target.transact(document);
+      if (calls % 5 === 0) throw new PyralogError('outcome-unknown', 'the connection was lost');
+      return result;
+    });
+    expect(await load(oneAtATime(shaky), repository.dir)).toMatchObject({ complete: true });
+    await expectSameTrees(target, repository.dir);
+  });
+
+  test('a rewritten history, another repository and an older ref are refused', async () => {
+    const repository = makeRepository();
+    const first = repository.commit({ parents: [], seconds: 1_100_000_000, edits: [{ write: 'a', content: '1' }] });
+    const second = repository.commit({ parents: [first], seconds: 1_100_000_001, edits: [{ write: 'a', content: '2' }] });
+    const marks = repository.write();
+    await using target = await open();
+    await load(target, repository.dir);
+    await expect(load(target, repository.dir, { ref: must(marks.get(first), 'written') })).rejects.toMatchObject({ code: 'import-diverged' });
+    await expect(load(target, makeOddHistory().repository.dir)).rejects.toMatchObject({ code: 'import-diverged' });
+    const rewritten = repository.commit({ parents: [first], seconds: 1_100_000_002, edits: [{ write: 'a', content: '3' }] });
+    repository.write();
+    await expect(load(target, repository.dir)).rejects.toMatchObject({ code: 'import-diverged' });
+    // The imported commit is an ancestor, but no longer by first parents.
+    repository.commit({ parents: [rewritten, second], seconds: 1_100_000_003, edits: [] });
+    repository.write();
+    await expect(load(target, repository.dir)).rejects.toMatchObject({ code: 'import-diverged' });
+  });
+
+  test('a commit at the limit of a transaction is loaded, and one above is refused by name', { timeout: 60_000 }, async () => {
+    const repository = makeRepository();
+    const edits = (count: number): TreeEdit[] => Array.from({ length: count }, (_, i) => ({ write: `d${i % 100}/f${i}`, content: '' }));
+    // Two operations are the commit's own.
+    repository.commit({ parents: [], seconds: 1_100_000_000, edits: edits(99_998) });
+    repository.write();
+    await using target = await open();
+    expect(await load(target, repository.dir)).toMatchObject({ transactions: 1, changes: 99_998 });
+    const larger = makeRepository();
+    larger.commit({ parents: [], seconds: 1_100_000_000, edits: edits(99_999) });
+    const sha = must(larger.write().get(1), 'written');
+    await using other = await open();
+    await expect(load(other, larger.dir)).rejects.toMatchObject({ code: 'transaction-too-large', message: expect.stringContaining(sha) as string });
+  });
+
+  test('a live database takes the commits at its own time', async () => {
+    const { repository } = makeOddHistory();
+    await using target = await open();
+    await target.goLive();
+    await load(target, repository.dir);
+    const transactions = await expectSameTrees(target, repository.dir);
+    expect(transactions.every((tx) => tx > OPTIONS.nowNanos() - 600_000_000_000n)).toBe(true);
+  });
+
+  test('any history of edits and merges has the trees that git lists', { timeout: 120_000 }, async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(scriptedCommit, { minLength: 1, maxLength: 12 }), async (commits) => {
+        const repository = makeRepository();
+        commits.forEach(({ edits, seconds, parent, merged }, i) => {
+          const parents = [...new Set([i - (parent % 3), i - merged].filter((mark) => mark >= 1 && mark <= i))];
+          repository.commit({ parents, seconds, edits });
+        });
+        repository.write();
+        await using target = await open();
+        await load(target, repository.dir);
+        await expectSameTrees(target, repository.dir);
+        await rm(repository.dir, { recursive: true });
+      }),
+      { numRuns: 25 },
+    );
+  });
+});
+
+const anyPath = fc.constantFrom('a', 'b', 'a/a', 'a/b', 'b/a/c', 'ä\n"', 'c d').map((path) => path);
+const anyEdit: fc.Arbitrary<TreeEdit> = fc.oneof(
+  fc.record({ write: anyPath, content: fc.constantFrom('', 'x', 'y'), mode: fc.constantFrom('100644', '100755', '120000') }),
+  fc.record({ remove: anyPath }),
+  fc.record({ submodule: anyPath, commit: fc.constantFrom('1'.repeat(40), '2'.repeat(40)) }),
+);
+const scriptedCommit = fc.record({
+  edits: fc.array(anyEdit, { maxLength: 4 }),
+  seconds: fc.integer({ min: 100, max: 130 }),
+  parent: fc.nat(5),
+  merged: fc.nat(6),
+});
+
+/** Answers one transaction before it takes the next. */
+function oneAtATime<T extends Target>(target: T): T {
+  let last: Promise<unknown> = Promise.resolve();
+  return withTransact(target, (document) => {
+    const next = last.catch(() => {}).then(() => target.transact(document));
+    last = next;
+    return next;
+  });
+}
+
+function withTransact<T extends Target>(target: T, transact: Database['transact']): T {
+  return new Proxy(target, {
+    get(of, name) {
+      if (name === 'transact') return transact;
+      const value: unknown = Reflect.get(of, name, of);
+      return typeof value === 'function' ? value.bind(of) : value;
+    },
+  });
+}
+
+const isCommit = (document: Uint8Array, sha: string): boolean => Buffer.from(document).includes(`"id":"git:${sha}"`);
