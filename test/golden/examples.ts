@@ -65,18 +65,34 @@ const first = tx(1_795_000_000_000_000_000n & ~1023n);
 const second = tx(first + 1024n);
 
 export const facts: readonly Fact[] = [
-  ...values.map(
-    ([attribute, value]): Fact => ({
-      entity: 'paper:1',
-      attribute,
-      value,
-      tx: first,
-      operation: 'assert',
-    }),
-  ),
-  { entity: 'paper:1', attribute: 'year', value: { type: 'int', value: 1916n }, tx: second, operation: 'retract' },
-  { entity: 'paper:1', attribute: 'year', value: { type: 'int', value: 1920n }, tx: second, operation: 'assert' },
-  { entity: '人:{a}', attribute: 'größe', value: { type: 'int', value: 0n }, tx: second, operation: 'assert' },
+  ...values.map(([attribute, value]): Fact => ({
+    entity: 'paper:1',
+    attribute,
+    value,
+    tx: first,
+    operation: 'assert',
+  })),
+  {
+    entity: 'paper:1',
+    attribute: 'year',
+    value: { type: 'int', value: 1916n },
+    tx: second,
+    operation: 'retract',
+  },
+  {
+    entity: 'paper:1',
+    attribute: 'year',
+    value: { type: 'int', value: 1920n },
+    tx: second,
+    operation: 'assert',
+  },
+  {
+    entity: '人:{a}',
+    attribute: 'größe',
+    value: { type: 'int', value: 0n },
+    tx: second,
+    operation: 'assert',
+  },
 ];
 
 export const claim: EpochRecord = { kind: 'epoch', epoch: epoch(3), owner };
@@ -92,8 +108,18 @@ export const draft: DraftRecord = {
   closed: tx(second + 1023n),
   schemaTx: tx(1024n),
   items: [
-    { kind: 'commit', offset: logOffset(298), tx: first, facts: facts.filter((fact) => fact.tx === first) },
-    { kind: 'commit', offset: logOffset(299), tx: second, facts: facts.filter((fact) => fact.tx === second) },
+    {
+      kind: 'commit',
+      offset: logOffset(298),
+      tx: first,
+      facts: facts.filter((fact) => fact.tx === first),
+    },
+    {
+      kind: 'commit',
+      offset: logOffset(299),
+      tx: second,
+      facts: facts.filter((fact) => fact.tx === second),
+    },
     {
       kind: 'rejected',
       offset: logOffset(301),

@@ -12,7 +12,8 @@ import { readRun, readSegment } from './read.ts';
 
 const formats = fileURLToPath(new URL('../formats/', import.meta.url));
 const setup = spawnSync(join(formats, 'setup.sh'), { encoding: 'utf8' });
-const reason = setup.status === 0 ? '' : `no Python with pyarrow and Polars: ${setup.stderr.trim().slice(-300)}`;
+const reason =
+  setup.status === 0 ? '' : `no Python with pyarrow and Polars: ${setup.stderr.trim().slice(-300)}`;
 
 const codec = await createCodec();
 const folder = mkdtempSync(join(tmpdir(), 'pyralog-formats-'));
@@ -49,7 +50,9 @@ function write(name: string, bytes: Uint8Array, read: typeof readRun): MadeFile 
 /** One file of every kind that is an Arrow file, small and of many blocks. */
 function makeAll(): MadeFile[] {
   const files = [facts, many].flatMap((list, size) =>
-    INDEX_ORDERS.map((order) => write(`${order}-${size}.arrow`, makeRun(order, list, codec).bytes, readRun)),
+    INDEX_ORDERS.map((order) =>
+      write(`${order}-${size}.arrow`, makeRun(order, list, codec).bytes, readRun),
+    ),
   );
   const records = many.slice(facts.length).map((fact, i) => ({
     ...draft,
@@ -78,25 +81,36 @@ const DOUBLES: Readonly<Record<string, number>> = {
   '0x0.0000000000001p-1022': 5e-324,
 };
 
-describe.skipIf(reason !== '' && process.env['CI'] !== 'true')(`other readers of Arrow ${reason}`, () => {
-  test('pyarrow and Polars read every fact of every kind of file', { timeout: 120_000 }, async () => {
-    expect(reason).toBe('');
-    const files = makeAll();
-    const script = join(formats, 'read.py');
-    const python = promisify(execFile);
-    const paths = files.map((file) => file.path);
-    const { stdout } = await python(setup.stdout.trim(), [script, ...paths], { maxBuffer: 1 << 28 });
-    const answer = JSON.parse(stdout) as Record<string, Record<string, Row[]>>;
-    for (const file of files) {
-      const doubles = file.facts.flatMap(({ value }) => (value.type === 'double' ? [value.value] : []));
-      for (const reader of ['pyarrow', 'polars']) {
-        const rows = answer[file.path]?.[reader] ?? [];
-        const floats = rows.filter((row) => row[2] === 'double').map((row) => DOUBLES[row[3]]);
-        const texts = rows.map((row) => (row[2] === 'double' ? row.with(3, 'double') : row));
-        expect(texts.length, `${reader} ${file.path}`).toBe(file.facts.length);
-        expect(texts, `${reader} ${file.path}`).toEqual(file.facts.map(rowOf));
-        expect(floats).toEqual(doubles);
-      }
-    }
-  });
-});
+describe.skipIf(reason !== '' && process.env['CI'] !== 'true')(
+  `other readers of Arrow ${reason}`,
+  () => {
+    test(
+      'pyarrow and Polars read every fact of every kind of file',
+      { timeout: 120_000 },
+      async () => {
+        expect(reason).toBe('');
+        const files = makeAll();
+        const script = join(formats, 'read.py');
+        const python = promisify(execFile);
+        const paths = files.map((file) => file.path);
+        const { stdout } = await python(setup.stdout.trim(), [script, ...paths], {
+          maxBuffer: 1 << 28,
+        });
+        const answer = JSON.parse(stdout) as Record<string, Record<string, Row[]>>;
+        for (const file of files) {
+          const doubles = file.facts.flatMap(({ value }) =>
+            value.type === 'double' ? [value.value] : [],
+          );
+          for (const reader of ['pyarrow', 'polars']) {
+            const rows = answer[file.path]?.[reader] ?? [];
+            const floats = rows.filter((row) => row[2] === 'double').map((row) => DOUBLES[row[3]]);
+            const texts = rows.map((row) => (row[2] === 'double' ? row.with(3, 'double') : row));
+            expect(texts.length, `${reader} ${file.path}`).toBe(file.facts.length);
+            expect(texts, `${reader} ${file.path}`).toEqual(file.facts.map(rowOf));
+            expect(floats).toEqual(doubles);
+          }
+        }
+      },
+    );
+  },
+);

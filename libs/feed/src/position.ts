@@ -27,5 +27,5 @@ export function parseFeedStart(text: string, databaseId: string): FeedStart {
 
 /** The offset that continues a feed after `tx`. */
 export function feedOffset(tx: Tx, databaseId: string): string {
-  return encodeFeedOffset(tx, databaseId);
+  return encodeFeedOffset(databaseId, tx);
 }

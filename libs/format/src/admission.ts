@@ -24,7 +24,6 @@ export function admit(
     if (record.epoch <= at.epoch) return { after: at, counts: false };
     return { after: { epoch: record.epoch, owner: record.owner, seq: 0 }, counts: true };
   }
-  const next =
-    record.epoch === at.epoch && record.owner === at.owner && record.seq === at.seq + 1;
+  const next = record.epoch === at.epoch && record.owner === at.owner && record.seq === at.seq + 1;
   return next ? { after: { ...at, seq: record.seq }, counts: true } : { after: at, counts: false };
 }

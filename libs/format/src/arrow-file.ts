@@ -257,7 +257,8 @@ export function readArrowFooter(
   }
   const footerLength = view.getInt32(trailerAt, true);
   const needed = footerLength + TRAILER_BYTES;
-  if (footerLength <= 0 || needed > fileBytes) throw damaged(what, 'the length of its footer is wrong');
+  if (footerLength <= 0 || needed > fileBytes)
+    throw damaged(what, 'the length of its footer is wrong');
   if (needed > tail.length) {
     if (tail.length >= fileBytes) throw damaged(what, 'it was cut short');
     return { missing: needed };
@@ -322,7 +323,8 @@ export class ArrowBatch {
   #place(index: number): [number, number] {
     const at = this.#ranges[2 * index];
     const length = this.#ranges[2 * index + 1];
-    if (at === undefined || length === undefined) throw damaged(this.#what, 'a batch lacks a column');
+    if (at === undefined || length === undefined)
+      throw damaged(this.#what, 'a batch lacks a column');
     return [this.#bodyAt + at, length];
   }
 }

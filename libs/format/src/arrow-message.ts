@@ -91,7 +91,8 @@ export class MessageHead {
     this.#set(this.#rowsAt, rows);
     this.#set(this.#bodyLengthAt, bodyLength);
     for (let i = 0; i < nodes.length; i++) this.#set(this.#nodesAt + i * 16, nodes[i] as number);
-    for (let i = 0; i < buffers.length; i++) this.#set(this.#buffersAt + i * 8, buffers[i] as number);
+    for (let i = 0; i < buffers.length; i++)
+      this.#set(this.#buffersAt + i * 8, buffers[i] as number);
     return this.#bytes;
   }
 
@@ -161,7 +162,9 @@ function int64(bytes: Uint8Array, at: number): number {
     ((bytes[at + 2] as number) << 16) |
     ((bytes[at + 3] as number) << 24);
   const high =
-    (bytes[at + 4] as number) | ((bytes[at + 5] as number) << 8) | ((bytes[at + 6] as number) << 16);
+    (bytes[at + 4] as number) |
+    ((bytes[at + 5] as number) << 8) |
+    ((bytes[at + 6] as number) << 16);
   return (low >>> 0) + high * 0x1_0000_0000;
 }
 

@@ -52,13 +52,22 @@ export function decodeFacts(
   const bytesBytes = batch.lengthOf(base + BYTES);
   const entityBytes = batch.lengthOf(ENTITY_TEXT);
   const memory = new Memory(
-    count * 16 + (entities + 1) * 4 + (count + 1) * 4 + (nested ? count * 4 : 0) + count * 3 + entityBytes + textBytes + bytesBytes,
+    count * 16 +
+      (entities + 1) * 4 +
+      (count + 1) * 4 +
+      (nested ? count * 4 : 0) +
+      count * 3 +
+      entityBytes +
+      textBytes +
+      bytesBytes,
   );
   const bits = new BigInt64Array(memory.buffer, memory.take(count * 8), count);
   const tx = new BigInt64Array(memory.buffer, memory.take(count * 8), count);
   const entityOffsets = memory.int32(entities + 1);
   const textOffsets = memory.int32(count + 1);
-  const entity = nested ? new Uint32Array(memory.buffer, memory.take(count * 4), count) : IDENTITY.subarray(0, count);
+  const entity = nested
+    ? new Uint32Array(memory.buffer, memory.take(count * 4), count)
+    : IDENTITY.subarray(0, count);
   const attribute = new Uint16Array(memory.buffer, memory.take(count * 2), count);
   const operation = memory.uint8(count);
   const entityText = memory.uint8(entityBytes);
@@ -74,7 +83,8 @@ export function decodeFacts(
     batch.copy(base + TEXT_OFFSETS, bytesOf(textOffsets));
     batch.copy(base + TEXT, texts);
   }
-  if ((kinds & BYTES_KINDS) !== 0) insertBytes(batch, base, textOffsets, texts, textBytes, bytesBytes);
+  if ((kinds & BYTES_KINDS) !== 0)
+    insertBytes(batch, base, textOffsets, texts, textBytes, bytesBytes);
   decodeAsserts(batch, base, operation);
   return new FactBatch({
     length: count,
@@ -125,7 +135,12 @@ function kindsOf(type: Uint8Array, what: string): number {
   return kinds;
 }
 
-function expandGroups(batch: ArrowBatch, entities: number, entity: Uint32Array, what: string): void {
+function expandGroups(
+  batch: ArrowBatch,
+  entities: number,
+  entity: Uint32Array,
+  what: string,
+): void {
   const starts = new Int32Array(entities + 1);
   batch.copy(LIST_OFFSETS, bytesOf(starts));
   if (starts[entities] !== entity.length) throw damaged(what, 'the groups of a batch do not fit');

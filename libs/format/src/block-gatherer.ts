@@ -63,7 +63,8 @@ export class BlockGatherer {
     const kinds = this.#gatherSmall(rows);
     this.#gatherNumbers(rows, kinds);
     this.#gatherTexts(rows, kinds);
-    const entities = this.#layout === 'nested' ? this.#groupEntities(rows) : this.#listEntities(rows);
+    const entities =
+      this.#layout === 'nested' ? this.#groupEntities(rows) : this.#listEntities(rows);
     const number = (used: boolean, words: Uint32Array): Uint8Array | Zeros =>
       used ? new Uint8Array(words.buffer, 0, count * 8) : { length: count * 8 };
     const facts = [
@@ -84,7 +85,7 @@ export class BlockGatherer {
       NO_NULLS,
       this.#asserts.subarray(0, (count + 7) >> 3),
     ];
-    const columns = new Array<number>(FACT_COLUMNS).fill(count);
+    const columns = Array.from({ length: FACT_COLUMNS }, () => count);
     const offsets = this.#entities.buffers(entities);
     const range = this.#txRange(count);
     if (this.#layout === 'wide') {
@@ -154,7 +155,12 @@ export class BlockGatherer {
     const { attribute, type, operation, tx } = this.#table;
     const txWords = new Uint32Array(tx.buffer);
     const numbers = this.#attributeNumbers;
-    const [attributes, types, txs, asserts] = [this.#attribute, this.#type, this.#txs, this.#asserts];
+    const [attributes, types, txs, asserts] = [
+      this.#attribute,
+      this.#type,
+      this.#txs,
+      this.#asserts,
+    ];
     asserts.fill(0);
     let kinds = 0;
     for (let i = 0; i < rows.length; i++) {

@@ -63,7 +63,8 @@ export class Members {
   /** A safe integer that is not negative. */
   count(name: string): number {
     const value = this.#of(name);
-    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw this.#wrong(name);
+    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
+      throw this.#wrong(name);
     return value;
   }
 

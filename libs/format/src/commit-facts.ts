@@ -46,7 +46,7 @@ export interface FactsLayout {
 /** @param table holds exactly the facts of the record, appended one by one. */
 export function layoutFacts(table: FactTable): FactsLayout {
   const rows = table.length;
-  const lengths = new Array<number>(BUFFERS).fill(0);
+  const lengths = Array.from({ length: BUFFERS }, () => 0);
   lengths[ENTITY] = rows * 4;
   lengths[ATTRIBUTE] = rows * 2;
   lengths[TYPE] = rows;
@@ -72,7 +72,7 @@ export function writeFacts(
   at: number,
 ): void {
   const { rows, buffers } = layout;
-  const nodes = new Array<number>(COLUMNS).fill(rows);
+  const nodes = Array.from({ length: COLUMNS }, () => rows);
   into.set(head.fill(rows, nodes, buffers, layout.bytes - head.length), at);
   const body = at + head.length;
   const place = (index: number): number => body + (buffers[2 * index] as number);
@@ -141,7 +141,8 @@ export function readFacts(
   const memory = source.buffer;
   const type = new Uint8Array(memory, place(TYPE), rows);
   for (let row = 0; row < rows; row++) {
-    if ((type[row] as number) >= TYPES) throw damaged('commit record', 'it has an unknown value type');
+    if ((type[row] as number) >= TYPES)
+      throw damaged('commit record', 'it has an unknown value type');
   }
   return new FactBatch({
     length: rows,

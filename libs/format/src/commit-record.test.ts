@@ -22,7 +22,12 @@ function draftOf(record: CommitRecord): unknown {
     items: items.map((item): DraftItem => {
       if (item.kind !== 'commit') return item;
       const rows = Array.from({ length: item.to - item.from }, (_, i) => item.from + i);
-      return { kind: 'commit', offset: item.offset, tx: item.tx, facts: rows.map((row) => facts.factAt(row)) };
+      return {
+        kind: 'commit',
+        offset: item.offset,
+        tx: item.tx,
+        facts: rows.map((row) => facts.factAt(row)),
+      };
     }),
   };
 }
@@ -91,10 +96,21 @@ test('facts of records go into a table as columns as they would one by one', () 
 
 test('a value of a megabyte and a record of twenty thousand facts come back', () => {
   const large = { type: 'string', value: 'é'.repeat(500_000) } as const;
-  const facts = Array.from({ length: 20_000 }, (_, i): Fact => ({ ...name, entity: `e:${i % 700}`, value: { type: 'int', value: BigInt(i) } }));
+  const facts = Array.from({ length: 20_000 }, (_, i): Fact => ({
+    ...name,
+    entity: `e:${i % 700}`,
+    value: { type: 'int', value: BigInt(i) },
+  }));
   const record: DraftRecord = {
     ...small,
-    items: [{ kind: 'commit', offset: logOffset(0), tx: name.tx, facts: [...facts, { ...name, value: large }] }],
+    items: [
+      {
+        kind: 'commit',
+        offset: logOffset(0),
+        tx: name.tx,
+        facts: [...facts, { ...name, value: large }],
+      },
+    ],
   };
   expect(draftOf(decodeCommitRecord(encodeCommitRecord(record)))).toEqual(record);
   expect(draftOf(decodeCommitRecord(encodeCommitRecord(small)))).toEqual(small);

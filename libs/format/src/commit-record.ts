@@ -31,7 +31,14 @@ import {
   type PartitionNo,
   type Tx,
 } from '@pyralog/model';
-import { layoutFacts, NO_FACTS, readFacts, readTexts, writeFacts, writeTexts } from './commit-facts.ts';
+import {
+  layoutFacts,
+  NO_FACTS,
+  readFacts,
+  readTexts,
+  writeFacts,
+  writeTexts,
+} from './commit-facts.ts';
 import { damaged, decodeSafely, unknownFormat } from './damage.ts';
 import type { FactBatch } from './fact-batch.ts';
 import { FactTable } from './fact-table.ts';
@@ -80,7 +87,12 @@ export interface Rejection {
 
 /** Items before their facts became columns: what the sequencer makes. */
 export type DraftItem =
-  | { readonly kind: 'commit'; readonly offset: LogOffset; readonly tx: Tx; readonly facts: readonly Fact[] }
+  | {
+      readonly kind: 'commit';
+      readonly offset: LogOffset;
+      readonly tx: Tx;
+      readonly facts: readonly Fact[];
+    }
   | { readonly kind: 'rejected'; readonly offset: LogOffset; readonly rejection: Rejection }
   | { readonly kind: 'duplicate'; readonly offset: LogOffset; readonly tx: Tx };
 
@@ -90,7 +102,13 @@ export interface DraftRecord extends RecordHeader {
 
 /** Items as read back: facts of a commit are rows [from, to) of the record's columns. */
 export type Item =
-  | { readonly kind: 'commit'; readonly offset: LogOffset; readonly tx: Tx; readonly from: number; readonly to: number }
+  | {
+      readonly kind: 'commit';
+      readonly offset: LogOffset;
+      readonly tx: Tx;
+      readonly from: number;
+      readonly to: number;
+    }
   | { readonly kind: 'rejected'; readonly offset: LogOffset; readonly rejection: Rejection }
   | { readonly kind: 'duplicate'; readonly offset: LogOffset; readonly tx: Tx };
 
@@ -116,7 +134,11 @@ let scratch = new FactTable();
 export function encodeCommitRecord(record: DraftRecord | EpochRecord): Uint8Array {
   const head = new ByteWriter(512);
   head.u32(MAGIC).u32(0).u8(COMMIT_RECORD_VERSION);
-  head.u8(record.kind === 'epoch' ? KIND_EPOCH : KIND_ITEMS).u8(0).u8(0).u32(0);
+  head
+    .u8(record.kind === 'epoch' ? KIND_EPOCH : KIND_ITEMS)
+    .u8(0)
+    .u8(0)
+    .u32(0);
   head.varint(record.epoch).raw(ownerBytes(record.owner));
   if (record.kind === 'epoch') return seal(head.finish());
 
@@ -149,7 +171,8 @@ export function decodeCommitRecord(bytes: Uint8Array, what = 'commit record'): C
   if (bytes.length < PREFIX_BYTES) throw damaged(what, `it has only ${bytes.length} bytes`);
   const from = new ByteReader(bytes);
   if (from.u32() !== MAGIC) throw damaged(what, 'it does not begin as one');
-  if (from.u32() !== crc32c(bytes.subarray(CHECKED_FROM))) throw damaged(what, 'its checksum is wrong');
+  if (from.u32() !== crc32c(bytes.subarray(CHECKED_FROM)))
+    throw damaged(what, 'its checksum is wrong');
   const version = from.u8();
   if (version !== COMMIT_RECORD_VERSION) throw unknownFormat(what, `format version ${version}`);
   const kind = from.u8();
@@ -199,7 +222,8 @@ function readItemsRecord(
     if (item.kind === 'commit') rows = item.to;
     items.push(item);
   }
-  const facts = factsAt === 0 ? NO_FACTS : readFacts(bytes, factsAt, readTexts(from), readTexts(from));
+  const facts =
+    factsAt === 0 ? NO_FACTS : readFacts(bytes, factsAt, readTexts(from), readTexts(from));
   if (facts.length !== rows) throw damaged(what, 'its items and its facts do not fit together');
   return { kind: 'items', ...claim, ...header, items, facts };
 }

@@ -10,9 +10,13 @@ export function damaged(what: string, why: string): PyralogError {
 
 /** Bytes of a version or kind that this version cannot read. */
 export function unknownFormat(what: string, which: string): PyralogError {
-  return new PyralogError('format-unknown', `The ${what} has ${which}, which this version of Pyralog cannot read.`, {
-    hint: 'Use the version of Pyralog that wrote it, or a newer one.',
-  });
+  return new PyralogError(
+    'format-unknown',
+    `The ${what} has ${which}, which this version of Pyralog cannot read.`,
+    {
+      hint: 'Use the version of Pyralog that wrote it, or a newer one.',
+    },
+  );
 }
 
 const STUMBLES = [TruncatedError, AssertionError, TypeError, RangeError, SyntaxError];

@@ -50,6 +50,7 @@ export function decodeDatabaseInfo(bytes: Uint8Array, what = 'database.json'): D
 function checkInfo(info: DatabaseInfo): string | undefined {
   if (!isDatabaseName(info.name)) return 'its name is not valid';
   if (!/^[0-9a-f]{32}$/.test(info.id)) return 'its id is not valid';
-  if (info.partitions < 1 || info.partitions > PARTITIONS_MAX) return 'its partitions are not valid';
+  if (info.partitions < 1 || info.partitions > PARTITIONS_MAX)
+    return 'its partitions are not valid';
   return undefined;
 }

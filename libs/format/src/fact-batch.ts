@@ -82,11 +82,7 @@ export class FactBatch implements FactColumns {
     this.attribute = parts.attribute;
     this.type = parts.type;
     this.bits = parts.bits;
-    this.doubles = new Float64Array(
-      parts.bits.buffer,
-      parts.bits.byteOffset,
-      parts.bits.length,
-    );
+    this.doubles = new Float64Array(parts.bits.buffer, parts.bits.byteOffset, parts.bits.length);
     this.textOffsets = parts.textOffsets;
     this.texts = parts.texts;
     this.tx = parts.tx;

@@ -20,12 +20,7 @@ export function packIndex(version: number, body: Uint8Array, codec: Codec): stri
 }
 
 /** @throws object-damaged, format-unknown */
-export function unpackIndex(
-  version: number,
-  text: string,
-  codec: Codec,
-  what: string,
-): Uint8Array {
+export function unpackIndex(version: number, text: string, codec: Codec, what: string): Uint8Array {
   const bytes = fromBase64Url(text);
   if (bytes === undefined) throw damaged(what, 'its index is not base64');
   return decodeSafely(what, () => {

@@ -21,7 +21,9 @@ test('keys compare as the facts they are of', () => {
 test('facts that share components compare by the next one', () => {
   fc.assert(
     fc.property(order, fact, fact, fc.integer({ min: 1, max: 3 }), (order, a, b, shared) => {
-      const same = Object.fromEntries(KEY_COMPONENTS[order].slice(0, shared).map((name) => [name, a[name]]));
+      const same = Object.fromEntries(
+        KEY_COMPONENTS[order].slice(0, shared).map((name) => [name, a[name]]),
+      );
       const c = { ...b, ...same } as Fact;
       const keys = Math.sign(compareBytes(factKey(order, a), factKey(order, c)));
       expect(keys).toBe(Math.sign(compareFacts(order, a, c)));
@@ -33,7 +35,9 @@ test('facts that share components compare by the next one', () => {
 test('the key of leading components begins the keys of all facts that have them', () => {
   fc.assert(
     fc.property(order, fact, fc.nat({ max: 4 }), (order, a, count) => {
-      const parts = Object.fromEntries(KEY_COMPONENTS[order].slice(0, count).map((name) => [name, a[name]]));
+      const parts = Object.fromEntries(
+        KEY_COMPONENTS[order].slice(0, count).map((name) => [name, a[name]]),
+      );
       const prefix = indexKey(order, parts);
       expect(factKey(order, a).subarray(0, prefix.length)).toEqual(prefix);
     }),

@@ -49,7 +49,8 @@ const records = fc.array(record, { maxLength: 40 });
 /** The records that count, found without a fold: by looking at the whole log from each claim on. */
 function counting(log: readonly CommitRecord[]): Set<number> {
   const claims = log.flatMap((record, at) =>
-    record.kind === 'epoch' && record.epoch > 0 &&
+    record.kind === 'epoch' &&
+    record.epoch > 0 &&
     !log.slice(0, at).some((earlier) => earlier.kind === 'epoch' && earlier.epoch >= record.epoch)
       ? [at]
       : [],
@@ -60,7 +61,11 @@ function counting(log: readonly CommitRecord[]): Set<number> {
     let seq = 1;
     for (let at = claimAt + 1; at < (claims[i + 1] ?? log.length); at++) {
       const record = log[at] as CommitRecord;
-      const next = record.kind === 'items' && record.epoch === claim.epoch && record.owner === claim.owner && record.seq === seq;
+      const next =
+        record.kind === 'items' &&
+        record.epoch === claim.epoch &&
+        record.owner === claim.owner &&
+        record.seq === seq;
       if (!next) continue;
       counted.add(at);
       seq++;
@@ -122,11 +127,15 @@ test('I8 exactly the inputs with an outcome, and those below the low-water mark,
         record.items.forEach((item: Item) => outcomes.add(item.offset));
       }
       for (let input = 0; input < 20; input++) {
-        expect(isDone(state, logOffset(input)), `input ${input}`).toBe(input < lowWater || outcomes.has(input));
+        expect(isDone(state, logOffset(input)), `input ${input}`).toBe(
+          input < lowWater || outcomes.has(input),
+        );
       }
       state.done.forEach(([from, to], i) => {
         expect(from).toBeLessThan(to);
-        expect(from).toBeGreaterThan(i === 0 ? lowWater - 1 : (state.done[i - 1] as readonly number[])[1] as number);
+        expect(from).toBeGreaterThan(
+          i === 0 ? lowWater - 1 : ((state.done[i - 1] as readonly number[])[1] as number),
+        );
       });
     }),
   );

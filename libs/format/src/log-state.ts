@@ -70,7 +70,11 @@ function clockAfter(clock: Tx, record: ItemsRecord): Tx {
 type Range = readonly [LogOffset, LogOffset];
 
 /** Ranges of finished offsets above the low-water mark: sorted, apart from each other, none below it. */
-function doneAfter(done: readonly Range[], lowWater: LogOffset, record: ItemsRecord): readonly Range[] {
+function doneAfter(
+  done: readonly Range[],
+  lowWater: LogOffset,
+  record: ItemsRecord,
+): readonly Range[] {
   let ranges = done;
   for (const item of record.items) {
     if (item.offset >= lowWater) ranges = withOffset(ranges, item.offset);

@@ -1,6 +1,12 @@
 import { compareUtf8 } from '@pyralog/base';
 import { INDEX_ORDERS, type LogOffset } from '@pyralog/model';
-import { RUN_PARTS, type LogState, type Manifest, type RunInfo, type SegmentInfo } from './manifest.ts';
+import {
+  RUN_PARTS,
+  type LogState,
+  type Manifest,
+  type RunInfo,
+  type SegmentInfo,
+} from './manifest.ts';
 import { parseSegmentName, runName } from './object-names.ts';
 
 /** Runs in the order in which manifests list them: by order, part, range and name. */
@@ -82,7 +88,10 @@ function checkRuns(runs: readonly RunInfo[], state: LogState): string | undefine
 /** Current and history runs together hold each fact of the log once. */
 function checkRows(manifest: Manifest): string | undefined {
   const facts = manifest.segments.reduce((sum, segment) => sum + segment.rows, 0);
-  const indexed = manifest.runs.reduce((sum, run) => sum + (run.order === 'eavt' ? run.rows : 0), 0);
+  const indexed = manifest.runs.reduce(
+    (sum, run) => sum + (run.order === 'eavt' ? run.rows : 0),
+    0,
+  );
   return facts === indexed ? undefined : `eavt has ${indexed} of ${facts} facts`;
 }
 

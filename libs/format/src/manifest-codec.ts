@@ -59,7 +59,17 @@ export function decodeManifest(bytes: Uint8Array, what = 'manifest'): Manifest {
 }
 
 const SEGMENT_MEMBERS = ['name', 'from', 'to', 'rows', 'bytes', 'hash', 'transactions'] as const;
-const RUN_MEMBERS = ['name', 'order', 'part', 'level', 'rows', 'bytes', 'hash', 'from', 'to'] as const;
+const RUN_MEMBERS = [
+  'name',
+  'order',
+  'part',
+  'level',
+  'rows',
+  'bytes',
+  'hash',
+  'from',
+  'to',
+] as const;
 
 /** The same manifest has the same bytes, in whatever order its members were set. */
 function ordered<T, K extends keyof T>(object: T, members: readonly K[]): Pick<T, K> {

@@ -24,7 +24,13 @@ function segment(from: number, to: number, rows: number): SegmentInfo {
   };
 }
 
-function run(order: RunInfo['order'], part: RunInfo['part'], from: number, to: number, rows: number): RunInfo {
+function run(
+  order: RunInfo['order'],
+  part: RunInfo['part'],
+  from: number,
+  to: number,
+  rows: number,
+): RunInfo {
   const digest = hash((from % 10).toString());
   return {
     name: runName(order, 0, digest),
@@ -53,11 +59,18 @@ const first: Manifest = {
     clock: tx(2n ** 60n + 5n),
     closed: tx(2n ** 60n + 4n),
     lowWater: logOffset(7),
-    done: [[logOffset(8), logOffset(9)], [logOffset(11), logOffset(15)]],
+    done: [
+      [logOffset(8), logOffset(9)],
+      [logOffset(11), logOffset(15)],
+    ],
     marks: [{ peer: partitionNo(3), epoch: epoch(1), counter: 4 }],
   },
   segments: [segment(0, 10, 100)],
-  runs: sortRuns([run('aevt', 'current', 0, 10, 60), run('eavt', 'history', 0, 10, 40), run('eavt', 'current', 0, 10, 60)]),
+  runs: sortRuns([
+    run('aevt', 'current', 0, 10, 60),
+    run('eavt', 'history', 0, 10, 40),
+    run('eavt', 'current', 0, 10, 60),
+  ]),
 };
 
 const second: Manifest = {
@@ -86,24 +99,77 @@ test('I11 a flipped bit anywhere in a manifest is noticed, and so is a cut', () 
   expectTruncationDetected(encodeManifest(first), (bytes) => decodeManifest(bytes));
 });
 
-const changed = (manifest: Manifest, change: Partial<Manifest>): Manifest => ({ ...manifest, ...change });
+const changed = (manifest: Manifest, change: Partial<Manifest>): Manifest => ({
+  ...manifest,
+  ...change,
+});
 
 test.each<[string, Manifest, Manifest | undefined, RegExp]>([
   ['skips a number', changed(second, { number: 3 }), first, /number/],
   ['repeats a number', changed(second, { number: 1 }), first, /number/],
   ['is of another database', changed(second, { database: 'other' }), first, /another partition/],
-  ['goes back in the log', changed(first, { number: 2 }), second.number === 2 ? { ...second, number: 1 } : undefined, /goes back/],
-  ['loses a segment', changed(second, { segments: [segment(0, 25, 107)] }), { ...first, segments: [segment(0, 5, 1), segment(5, 10, 99)] }, /gone/],
-  ['has a gap between segments', changed(second, { segments: [segment(0, 10, 100), segment(11, 25, 7)] }), undefined, /join/],
-  ['has segments that overlap', changed(second, { segments: [segment(0, 10, 100), segment(9, 25, 7)] }), undefined, /join/],
-  ['ends before its state', changed(second, { segments: first.segments, runs: first.runs }), undefined, /end where/],
-  ['has a segment of another name', changed(first, { segments: [{ ...segment(0, 10, 100), name: segmentName(0, logOffset(1)) }] }), undefined, /name/],
-  ['has a run of another name', changed(first, { runs: first.runs.map((each) => ({ ...each, level: 1 })) }), undefined, /name/],
+  [
+    'goes back in the log',
+    changed(first, { number: 2 }),
+    second.number === 2 ? { ...second, number: 1 } : undefined,
+    /goes back/,
+  ],
+  [
+    'loses a segment',
+    changed(second, { segments: [segment(0, 25, 107)] }),
+    { ...first, segments: [segment(0, 5, 1), segment(5, 10, 99)] },
+    /gone/,
+  ],
+  [
+    'has a gap between segments',
+    changed(second, { segments: [segment(0, 10, 100), segment(11, 25, 7)] }),
+    undefined,
+    /join/,
+  ],
+  [
+    'has segments that overlap',
+    changed(second, { segments: [segment(0, 10, 100), segment(9, 25, 7)] }),
+    undefined,
+    /join/,
+  ],
+  [
+    'ends before its state',
+    changed(second, { segments: first.segments, runs: first.runs }),
+    undefined,
+    /end where/,
+  ],
+  [
+    'has a segment of another name',
+    changed(first, { segments: [{ ...segment(0, 10, 100), name: segmentName(0, logOffset(1)) }] }),
+    undefined,
+    /name/,
+  ],
+  [
+    'has a run of another name',
+    changed(first, { runs: first.runs.map((each) => ({ ...each, level: 1 })) }),
+    undefined,
+    /name/,
+  ],
   ['has runs out of order', changed(first, { runs: first.runs.toReversed() }), undefined, /place/],
-  ['has runs that overlap', changed(second, { runs: sortRuns([...first.runs, run('eavt', 'current', 9, 25, 7)]) }), undefined, /overlaps/],
+  [
+    'has runs that overlap',
+    changed(second, { runs: sortRuns([...first.runs, run('eavt', 'current', 9, 25, 7)]) }),
+    undefined,
+    /overlaps/,
+  ],
   ['lacks facts in eavt', changed(first, { runs: first.runs.slice(1) }), undefined, /of 100 facts/],
-  ['names a run beyond the state', changed(first, { runs: sortRuns([...first.runs, run('avet', 'current', 3, 26, 1)]) }), undefined, /range/],
-  ['has transactions above the clock', changed(first, { state: { ...first.state, clock: tx(2n ** 59n), closed: tx(0n) } }), undefined, /above the clock/],
+  [
+    'names a run beyond the state',
+    changed(first, { runs: sortRuns([...first.runs, run('avet', 'current', 3, 26, 1)]) }),
+    undefined,
+    /range/,
+  ],
+  [
+    'has transactions above the clock',
+    changed(first, { state: { ...first.state, clock: tx(2n ** 59n), closed: tx(0n) } }),
+    undefined,
+    /above the clock/,
+  ],
 ])('a manifest that %s is neither written nor believed', (_, manifest, previous, reason) => {
   expect(checkManifest(previous, manifest)).toMatch(reason);
   expect(() => encodeManifest(manifest, previous)).toThrow(reason);

@@ -17,7 +17,7 @@ import {
 const p = partitionNo(3);
 const hash = 'ab'.repeat(32);
 
-test('keys of objects are those of the bucket\'s layout, and are read back', () => {
+test("keys of objects are those of the bucket's layout, and are read back", () => {
   expect(databaseKey('main')).toBe('main/database.json');
   expect(databaseOfKey('main/database.json')).toBe('main');
   expect(databaseOfKey('main/x/database.json')).toBeUndefined();

@@ -108,6 +108,9 @@ function checked(database: string): string {
 
 function padded(number: number, digits: number): string {
   const text = String(number).padStart(digits, '0');
-  assert(Number.isSafeInteger(number) && number >= 0 && text.length === digits, 'number out of range');
+  assert(
+    Number.isSafeInteger(number) && number >= 0 && text.length === digits,
+    'number out of range',
+  );
   return text;
 }

@@ -55,7 +55,11 @@ export function readHeader(from: ByteReader): HeaderBody {
   const coordination = logOffset(from.varint());
   const marks: Mark[] = [];
   for (let left = from.varint(); left > 0; left--) {
-    marks.push({ peer: partitionNo(from.varint()), epoch: epoch(from.varint()), counter: from.varint() });
+    marks.push({
+      peer: partitionNo(from.varint()),
+      epoch: epoch(from.varint()),
+      counter: from.varint(),
+    });
   }
   const lowWater = logOffset(from.varint());
   const closed = tx(from.i64());

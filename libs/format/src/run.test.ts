@@ -19,13 +19,13 @@ import { facts } from './testing/arbitraries.ts';
 import { errorCode, expectFlipsDetected, expectTruncationDetected } from './testing/damage.ts';
 import { sortedRows, tableOf } from './testing/tables.ts';
 import { verifyRun } from './verify.ts';
-import { loadNative, loadWasm } from './zstd.ts';
+import { createCodec, createPortableCodec } from './zstd.ts';
 
 let codec: Codec;
-let wasm: Codec;
+let portable: Codec;
 beforeAll(async () => {
-  wasm = await loadWasm();
-  codec = (await loadNative()) ?? wasm;
+  codec = await createCodec();
+  portable = await createPortableCodec();
 });
 
 function encode(order: IndexOrder, list: readonly Fact[], by: Codec = codec): EncodedRun {
@@ -48,7 +48,8 @@ function blocksOf(bytes: Uint8Array, by: Codec = codec): FactBatch[] {
   );
 }
 
-const factsOf = (batch: FactBatch): Fact[] => Array.from({ length: batch.length }, (_, row) => batch.factAt(row));
+const factsOf = (batch: FactBatch): Fact[] =>
+  Array.from({ length: batch.length }, (_, row) => batch.factAt(row));
 const readFacts = (bytes: Uint8Array): Fact[] => blocksOf(bytes).flatMap(factsOf);
 
 /** Many facts of few entities, so that entities fill blocks. */
@@ -65,13 +66,16 @@ function many(count: number, perEntity: number): Fact[] {
 describe.each(INDEX_ORDERS)('a run in order %s', (order) => {
   test('gives back the facts it was made of, in its order', () => {
     fc.assert(
-      fc.property(facts(60).filter((list) => list.length > 0), (list) => {
-        const run = encode(order, list);
-        const expected = [...sortedRows(order, list)].map((row) => list[row]);
-        expect(readFacts(run.bytes)).toEqual(expected);
-        expect(run.rows).toBe(expected.length);
-        verifyRun(run.bytes, codec);
-      }),
+      fc.property(
+        facts(60).filter((list) => list.length > 0),
+        (list) => {
+          const run = encode(order, list);
+          const expected = [...sortedRows(order, list)].map((row) => list[row]);
+          expect(readFacts(run.bytes)).toEqual(expected);
+          expect(run.rows).toBe(expected.length);
+          verifyRun(run.bytes, codec);
+        },
+      ),
       { numRuns: 60 },
     );
   });
@@ -89,7 +93,9 @@ describe.each(INDEX_ORDERS)('a run in order %s', (order) => {
       for (const row of [0, 1, block.length >> 1, block.length - 1]) {
         expect(findBlock(footer, factKey(order, block.factAt(row)))).toBe(i);
       }
-      const txs = factsOf(block).map((fact) => fact.tx).sort((a, b) => (a < b ? -1 : 1));
+      const txs = factsOf(block)
+        .map((fact) => fact.tx)
+        .sort((a, b) => (a < b ? -1 : 1));
       expect(footer.blocks[i]).toMatchObject({ minTx: txs[0], maxTx: txs.at(-1) });
     });
     expect(findBlock(footer, new Uint8Array(0))).toBe(0);
@@ -98,10 +104,12 @@ describe.each(INDEX_ORDERS)('a run in order %s', (order) => {
   test('I12 has the same identity whoever compressed it and in whatever order facts arrived', () => {
     const list = many(3000, 5);
     const one = encode(order, list);
-    const other = encode(order, list.toReversed(), wasm);
+    const other = encode(order, list.toReversed(), portable);
     expect(other.hash).toBe(one.hash);
-    expect(blocksOf(other.bytes, wasm).flatMap(factsOf)).toEqual(readFacts(one.bytes));
-    const changed = list.map((fact, i): Fact => (i === 1234 ? { ...fact, operation: 'retract' } : fact));
+    expect(blocksOf(other.bytes, portable).flatMap(factsOf)).toEqual(readFacts(one.bytes));
+    const changed = list.map((fact, i): Fact =>
+      i === 1234 ? { ...fact, operation: 'retract' } : fact,
+    );
     expect(encode(order, changed).hash).not.toBe(one.hash);
   });
 });
@@ -131,7 +139,8 @@ describe.each(['eavt', 'avet'] as const)('a small run in order %s, of either lay
 test('an entity stays in one block of eavt unless it is larger than half of one', () => {
   const list = many(6000, 1000);
   const blocks = blocksOf(encode('eavt', list).bytes);
-  for (const block of blocks) expect(new Set(factsOf(block).map((fact) => fact.entity)).size).toBeLessThanOrEqual(2);
+  for (const block of blocks)
+    expect(new Set(factsOf(block).map((fact) => fact.entity)).size).toBeLessThanOrEqual(2);
   expect(blocks.map((block) => block.length)).toEqual([2000, 2000, 2000]);
   const hot = blocksOf(encode('eavt', many(5000, 5000)).bytes);
   expect(hot.map((block) => block.length)).toEqual([2048, 2048, 904]);
@@ -150,17 +159,28 @@ test('rows that do not rise are a defect, not a file', () => {
   const rows = sortedRows('eavt', list);
   const twice = Uint32Array.of(...rows, rows.at(-1) as number);
   for (const wrong of [rows.toReversed(), twice]) {
-    const input = { order: 'eavt', part: 'current', level: 0, table: tableOf(list), rows: wrong } as const;
+    const input = {
+      order: 'eavt',
+      part: 'current',
+      level: 0,
+      table: tableOf(list),
+      rows: wrong,
+    } as const;
     expect(() => encodeRun(input, codec)).toThrow('rise strictly');
   }
 });
 
 test('values of a megabyte, and only bytes, and only doubles come back', () => {
   const base = many(1, 1)[0] as Fact;
-  const large: Fact = { ...base, value: { type: 'bytes', value: new Uint8Array(1_000_000).fill(7) } };
+  const large: Fact = {
+    ...base,
+    value: { type: 'bytes', value: new Uint8Array(1_000_000).fill(7) },
+  };
   const double: Fact = { ...base, value: { type: 'double', value: -Infinity } };
   for (const list of [[large], [double], [double, large]]) {
     const read = readFacts(encode('avet', list).bytes);
-    expect(read.map((fact) => equalValues(fact.value, (list[read.indexOf(fact)] as Fact).value))).toEqual(list.map(() => true));
+    expect(
+      read.map((fact) => equalValues(fact.value, (list[read.indexOf(fact)] as Fact).value)),
+    ).toEqual(list.map(() => true));
   }
 });

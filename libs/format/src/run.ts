@@ -136,7 +136,10 @@ export function encodeRun(input: RunInput, codec: Codec): EncodedRun {
   }
   hashTexts(content, attributes);
   const hash = content.digest();
-  const minTx = blocks.reduce((least, block) => (block.minTx < least ? block.minTx : least), TX_LAST);
+  const minTx = blocks.reduce(
+    (least, block) => (block.minTx < least ? block.minTx : least),
+    TX_LAST,
+  );
   const maxTx = blocks.reduce((most, block) => (block.maxTx > most ? block.maxTx : most), TX_NONE);
   const footer: RunFooter = {
     order,
@@ -150,7 +153,9 @@ export function encodeRun(input: RunInput, codec: Codec): EncodedRun {
     attributes,
     blocks,
   };
-  const bytes = writer.finish(new Map([[INDEX_KEY, packIndex(RUN_VERSION, encodeIndex(footer, hash), codec)]]));
+  const bytes = writer.finish(
+    new Map([[INDEX_KEY, packIndex(RUN_VERSION, encodeIndex(footer, hash), codec)]]),
+  );
   return { bytes, order, part, level, rows: rows.length, minTx, maxTx, hash: footer.hash };
 }
 
@@ -207,7 +212,8 @@ export function decodeRunBlock(
   return decodeSafely(what, () => {
     const batch = new ArrowBatch(bytes, codec, what);
     const facts = decodeFacts(batch, layoutOf(footer.order), footer.attributes, what);
-    if (facts.length !== block.rows) throw damaged(what, `block ${index} has other rows than the index says`);
+    if (facts.length !== block.rows)
+      throw damaged(what, `block ${index} has other rows than the index says`);
     return facts;
   });
 }

@@ -12,7 +12,13 @@
 import { assert, ByteReader, ByteWriter, fromHex, must, toHex } from '@pyralog/base';
 import { epoch, logOffset, ownerId, type LogOffset, type Tx } from '@pyralog/model';
 import { admit } from './admission.ts';
-import type { CommitRecord, EpochRecord, Item, ItemsRecord, RecordHeader } from './commit-record.ts';
+import type {
+  CommitRecord,
+  EpochRecord,
+  Item,
+  ItemsRecord,
+  RecordHeader,
+} from './commit-record.ts';
 import { NO_FACTS } from './commit-facts.ts';
 import type { AdmissionState } from './manifest.ts';
 import { readHeader, readItem, writeHeader, writeItem } from './record-items.ts';
@@ -88,7 +94,10 @@ export class PageWriter {
     this.#next = offset + 1;
     this.#records++;
     if (record.kind === 'epoch') {
-      this.#into.u8(0).varint(record.epoch).raw(must(fromHex(record.owner), 'an owner id'));
+      this.#into
+        .u8(0)
+        .varint(record.epoch)
+        .raw(must(fromHex(record.owner), 'an owner id'));
     } else this.#addItems(record);
     if (this.#records === PAGE_RECORDS) this.#cut();
   }
@@ -151,12 +160,19 @@ export function readPage(bytes: Uint8Array, what: string): SegmentRecord[] {
     next = offset + 1;
     let record: SegmentRecord['record'];
     if (from.u8() === 0) {
-      record = { kind: 'epoch', epoch: epoch(from.varint()), owner: ownerId(toHex(from.raw(OWNER_BYTES))) };
+      record = {
+        kind: 'epoch',
+        epoch: epoch(from.varint()),
+        owner: ownerId(toHex(from.raw(OWNER_BYTES))),
+      };
     } else {
       record = readRecord(from, admission, row, what);
       for (const item of record.items) if (item.kind === 'commit') row = item.to;
     }
-    const step = admit(admission, record.kind === 'epoch' ? record : { ...record, facts: NO_FACTS });
+    const step = admit(
+      admission,
+      record.kind === 'epoch' ? record : { ...record, facts: NO_FACTS },
+    );
     assert(step.counts, 'the records of a segment were admitted');
     admission = step.after;
     records.push({ offset, record });

@@ -3,7 +3,12 @@ import { epoch, logOffset, ownerId, tx, type Fact, type LogOffset } from '@pyral
 import fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
 import type { Codec } from './codec.ts';
-import { decodeCommitRecord, encodeCommitRecord, type CommitRecord, type DraftRecord } from './commit-record.ts';
+import {
+  decodeCommitRecord,
+  encodeCommitRecord,
+  type CommitRecord,
+  type DraftRecord,
+} from './commit-record.ts';
 import { FactTable } from './fact-table.ts';
 import { advance, emptyLogState } from './log-state.ts';
 import type { LogState } from './manifest.ts';
@@ -34,7 +39,11 @@ interface Range {
 
 /** Admitted records of an arbitrary log from some point on, and the state before them. */
 const range: fc.Arbitrary<Range> = fc
-  .tuple(fc.array(epochRecord, { minLength: 1, maxLength: 3 }), fc.array(draftRecord, { maxLength: 8 }), fc.nat({ max: 4 }))
+  .tuple(
+    fc.array(epochRecord, { minLength: 1, maxLength: 3 }),
+    fc.array(draftRecord, { maxLength: 8 }),
+    fc.nat({ max: 4 }),
+  )
   .map(([claims, drafts, from]) => {
     let [state, before] = [emptyLogState(), emptyLogState()];
     const records: { offset: LogOffset; record: CommitRecord }[] = [];
@@ -78,7 +87,8 @@ interface Content {
 function read(bytes: Uint8Array): Content {
   const footer = parseSegmentFooter(bytes, bytes.length, codec);
   if ('missing' in footer) throw new Error('the whole file was not enough');
-  const cut = (place: { offset: number; length: number }): Uint8Array => bytes.subarray(place.offset, place.offset + place.length);
+  const cut = (place: { offset: number; length: number }): Uint8Array =>
+    bytes.subarray(place.offset, place.offset + place.length);
   const facts = footer.blocks.flatMap((block, i) => {
     const batch = decodeSegmentBlock(footer, i, cut(block), codec);
     return Array.from({ length: batch.length }, (_, row) => batch.factAt(row));
@@ -110,7 +120,9 @@ test('every record of a range can be rebuilt from its segment, and the state bef
       expect(records.map((each) => each.offset)).toEqual(log.records.map((each) => each.offset));
       expect(records.map(({ record }) => whole(record, (row) => facts[row] as Fact))).toEqual(
         log.records.map(({ record }) =>
-          whole(record, (row) => (record.kind === 'items' ? record.facts.factAt(row) : (undefined as never))),
+          whole(record, (row) =>
+            record.kind === 'items' ? record.facts.factAt(row) : (undefined as never),
+          ),
         ),
       );
       let state = footer.state;
@@ -160,7 +172,12 @@ const example: Range = (() => {
     closed: tx(2047n),
     schemaTx: tx(0n),
     items: [
-      { kind: 'commit', offset: logOffset(0), tx: name.tx, facts: [name, { ...name, attribute: 'a' }] },
+      {
+        kind: 'commit',
+        offset: logOffset(0),
+        tx: name.tx,
+        facts: [name, { ...name, attribute: 'a' }],
+      },
       { kind: 'rejected', offset: logOffset(1), rejection: { code: 'busy', detail: 'no room' } },
     ],
   };
@@ -192,7 +209,9 @@ test('a segment that was cut short is noticed at every length', () => {
 test('a segment of many pages and blocks, and one without a record, come back', () => {
   const claim = { kind: 'epoch', epoch: epoch(1), owner: ownerId('09'.repeat(16)) } as const;
   const [draft] = fc.sample(draftRecord, { seed: 3, numRuns: 1 }) as [DraftRecord];
-  const records: { offset: LogOffset; record: CommitRecord }[] = [{ offset: logOffset(0), record: claim }];
+  const records: { offset: LogOffset; record: CommitRecord }[] = [
+    { offset: logOffset(0), record: claim },
+  ];
   for (let seq = 1; seq <= 5000; seq++) {
     const fact: Fact = {
       entity: `e:${seq % 17}`,
@@ -207,7 +226,9 @@ test('a segment of many pages and blocks, and one without a record, come back', 
   }
   const content = read(encode({ state: emptyLogState(), records, to: logOffset(5001) }).bytes);
   expect(content.records.length).toBe(5001);
-  expect(content.facts.map((fact) => fact.value.value)).toEqual(Array.from({ length: 5000 }, (_, i) => BigInt(i + 1)));
+  expect(content.facts.map((fact) => fact.value.value)).toEqual(
+    Array.from({ length: 5000 }, (_, i) => BigInt(i + 1)),
+  );
   expect(content.footer.pages.length).toBe(2);
   expect(content.footer.blocks.length).toBe(3);
   const empty = encode({ state: emptyLogState(), records: [], to: logOffset(3) });
@@ -217,6 +238,8 @@ test('a segment of many pages and blocks, and one without a record, come back', 
 
 /** What a reader sees, without views whose equality is of no interest. */
 function plain({ footer, facts, records }: Content): unknown {
-  const attributes = Array.from({ length: footer.attributes.length }, (_, i) => footer.attributes.textAt(i));
+  const attributes = Array.from({ length: footer.attributes.length }, (_, i) =>
+    footer.attributes.textAt(i),
+  );
   return { ...footer, attributes: attributes.sort(compareUtf8), facts, records };
 }

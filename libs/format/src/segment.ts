@@ -162,10 +162,21 @@ export class SegmentBuilder {
     const hash = content.digest();
     const transactions = pages.reduce((sum, page) => sum + page.transactions, 0);
     const used = pages.filter((page) => page.transactions > 0);
-    const minTx = used.reduce((least, page) => (page.minTx < least ? page.minTx : least), used[0]?.minTx ?? tx(0n));
+    const minTx = used.reduce(
+      (least, page) => (page.minTx < least ? page.minTx : least),
+      used[0]?.minTx ?? tx(0n),
+    );
     const maxTx = used.reduce((most, page) => (page.maxTx > most ? page.maxTx : most), tx(0n));
     const summary = { from, to, rows: table.length, transactions, minTx, maxTx, hash: toHex(hash) };
-    const footer = { ...summary, generation: this.#generation, headCrc, state, attributes, blocks, pages };
+    const footer = {
+      ...summary,
+      generation: this.#generation,
+      headCrc,
+      state,
+      attributes,
+      blocks,
+      pages,
+    };
     const index = packIndex(SEGMENT_VERSION, encodeIndex(footer, hash, stateText), codec);
     const bytes = writer.finish(new Map([[INDEX_KEY, index]]));
     return { bytes, name: segmentName(this.#generation, from), ...summary };
@@ -209,7 +220,8 @@ export function decodeSegmentBlock(
   checkPlace(block, bytes, what);
   return decodeSafely(what, () => {
     const facts = decodeFacts(new ArrowBatch(bytes, codec, what), 'wide', footer.attributes, what);
-    if (facts.length !== block.rows) throw damaged(what, `block ${index} has other rows than the index says`);
+    if (facts.length !== block.rows)
+      throw damaged(what, `block ${index} has other rows than the index says`);
     return facts;
   });
 }

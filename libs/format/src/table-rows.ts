@@ -6,7 +6,12 @@ import { TextList } from './text-list.ts';
 import type { TextTable } from './text-table.ts';
 
 /** Order of two rows of a table in an index order. */
-export function compareTableRows(order: IndexOrder, table: FactTable, a: number, b: number): number {
+export function compareTableRows(
+  order: IndexOrder,
+  table: FactTable,
+  a: number,
+  b: number,
+): number {
   switch (order) {
     case 'eavt':
       return (
@@ -92,7 +97,8 @@ function compareRowValues(table: FactTable, a: number, b: number): number {
       otherFrom + (table.textLength[b] as number),
     );
   }
-  if (tag === TAG_DOUBLE) return compareNumbers(table.doubles[a] as number, table.doubles[b] as number);
+  if (tag === TAG_DOUBLE)
+    return compareNumbers(table.doubles[a] as number, table.doubles[b] as number);
   return compareNumbers(table.bits[a] as bigint, table.bits[b] as bigint);
 }
 

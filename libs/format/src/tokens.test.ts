@@ -20,7 +20,11 @@ test('a cursor and an offset come back as they were given', () => {
   );
 });
 
-const cursor = encodeCursor(here, { listing: 'state:eavt', basis: tx(5n), key: Uint8Array.of(1, 2) });
+const cursor = encodeCursor(here, {
+  listing: 'state:eavt',
+  basis: tx(5n),
+  key: Uint8Array.of(1, 2),
+});
 const offset = encodeFeedOffset(here, tx(5n));
 
 test('tokens fit into a URL', () => {
@@ -37,9 +41,26 @@ test('a cursor of another listing, an offset for a cursor, and no token at all a
   expect(errorCode(() => decodeCursor(cursor, here, 'state:aevt'))).toBe('cursor-invalid');
   expect(errorCode(() => decodeCursor(offset, here, 'state:eavt'))).toBe('cursor-invalid');
   expect(errorCode(() => decodeFeedOffset(cursor, here))).toBe('offset-invalid');
-  for (const text of ['', '-1', 'now', 'a', 'AAAA', '%', 'ü', '🙂', 'A'.repeat(1000), '__proto__']) {
-    expect(errorCode(() => decodeCursor(text, here, 'x')), text).toBe('cursor-invalid');
-    expect(errorCode(() => decodeFeedOffset(text, here)), text).toBe('offset-invalid');
+  for (const text of [
+    '',
+    '-1',
+    'now',
+    'a',
+    'AAAA',
+    '%',
+    'ü',
+    '🙂',
+    'A'.repeat(1000),
+    '__proto__',
+  ]) {
+    expect(
+      errorCode(() => decodeCursor(text, here, 'x')),
+      text,
+    ).toBe('cursor-invalid');
+    expect(
+      errorCode(() => decodeFeedOffset(text, here)),
+      text,
+    ).toBe('offset-invalid');
   }
 });
 
@@ -52,8 +73,13 @@ test('any text is a code or a token, never a crash; any changed letter is notice
   for (let at = 0; at < cursor.length; at++) {
     const other = cursor[at] === 'A' ? 'B' : 'A';
     const changed = cursor.slice(0, at) + other + cursor.slice(at + 1);
-    expect(errorCode(() => decodeCursor(changed, here, 'state:eavt')), `letter ${at}`).toBe('cursor-invalid');
-    expect(errorCode(() => decodeCursor(cursor.slice(0, at), here, 'state:eavt'))).toBe('cursor-invalid');
+    expect(
+      errorCode(() => decodeCursor(changed, here, 'state:eavt')),
+      `letter ${at}`,
+    ).toBe('cursor-invalid');
+    expect(errorCode(() => decodeCursor(cursor.slice(0, at), here, 'state:eavt'))).toBe(
+      'cursor-invalid',
+    );
   }
 });
 

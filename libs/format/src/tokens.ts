@@ -8,7 +8,15 @@
  * The checksum is the CRC-32C of what precedes it. It keeps typing errors out, not forgers: a token
  * gives no rights.
  */
-import { ByteReader, ByteWriter, crc32c, fromHex, must, toHex, TruncatedError } from '@pyralog/base';
+import {
+  ByteReader,
+  ByteWriter,
+  crc32c,
+  fromHex,
+  must,
+  toHex,
+  TruncatedError,
+} from '@pyralog/base';
 import { PyralogError, tx, type ErrorCode, type Tx } from '@pyralog/model';
 import { fromBase64Url, toBase64Url } from './base64.ts';
 
@@ -43,9 +51,13 @@ export function decodeCursor(text: string, database: string, listing: string): C
     return { listing: listed, basis, key: from.bytes().slice() };
   });
   if (cursor.listing !== listing) {
-    throw new PyralogError('cursor-invalid', 'The cursor belongs to another question than this one.', {
-      hint: 'Ask the next page with the same parameters as the first one.',
-    });
+    throw new PyralogError(
+      'cursor-invalid',
+      'The cursor belongs to another question than this one.',
+      {
+        hint: 'Ask the next page with the same parameters as the first one.',
+      },
+    );
   }
   return cursor;
 }
@@ -80,9 +92,13 @@ function decode<T>(
   read: (at: Tx, from: ByteReader) => T,
 ): T {
   const words = WORDS[kind];
-  const invalid = new PyralogError(words.invalid, `The ${words.name} is not one that Pyralog gave.`, {
-    hint: `Use a ${words.name} exactly as it stood in an answer.`,
-  });
+  const invalid = new PyralogError(
+    words.invalid,
+    `The ${words.name} is not one that Pyralog gave.`,
+    {
+      hint: `Use a ${words.name} exactly as it stood in an answer.`,
+    },
+  );
   const bytes = text.length > TEXT_LENGTH_MAX ? undefined : fromBase64Url(text);
   if (bytes === undefined || bytes.length < CHECKSUM_BYTES) throw invalid;
   const content = bytes.subarray(0, -CHECKSUM_BYTES);

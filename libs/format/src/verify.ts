@@ -67,7 +67,8 @@ function verifyPlaces(
   if ('missing' in file) throw damaged(what, 'it was cut short');
   const footerAt = bytes.length - file.tailBytes;
   let end = blocks[0]?.offset ?? (attachments[0]?.offset ?? footerAt) - END_MARKER.length;
-  if (crc32c(bytes.subarray(0, end)) !== headCrc) throw damaged(what, 'the checksum of its head is wrong');
+  if (crc32c(bytes.subarray(0, end)) !== headCrc)
+    throw damaged(what, 'the checksum of its head is wrong');
   const same =
     file.batches.length === blocks.length &&
     blocks.every(({ offset, length }, i) => {
@@ -103,7 +104,8 @@ function hashBatch(hash: Hash, bytes: Uint8Array, codec: Codec, what: string): v
 }
 
 function verifyHash(hash: Hash, expected: string, what: string): void {
-  if (toHex(hash.digest()) !== expected) throw damaged(what, 'its content is not what its hash says');
+  if (toHex(hash.digest()) !== expected)
+    throw damaged(what, 'its content is not what its hash says');
 }
 
 function cut(bytes: Uint8Array, place: FileBlock): Uint8Array {

@@ -1,21 +1,28 @@
 import {
   type Codec,
   type DatabaseInfo,
+  databaseKey,
   decodeDatabaseInfo,
   decodeManifest,
   decodeRunBlock,
   decodeSegmentBlock,
+  decodeSegmentPage,
   type FactBatch,
   FOOTER_READ_BYTES,
   type Manifest,
+  manifestKey,
+  manifestPrefix,
   type MissingTail,
-  objectNames,
+  parseManifestKey,
   parseRunFooter,
   parseSegmentFooter,
   type RunFooter,
   type RunInfo,
+  runKey,
   type SegmentFooter,
   type SegmentInfo,
+  segmentKey,
+  type SegmentRecord,
 } from '@pyralog/format';
 import type { RunHandle } from '@pyralog/indexing';
 import { type PartitionNo, PyralogError } from '@pyralog/model';
@@ -35,13 +42,13 @@ export class Bucket {
 
   /** @returns undefined where there is no such database */
   async info(): Promise<DatabaseInfo | undefined> {
-    const key = objectNames.database(this.database);
+    const key = databaseKey(this.database);
     const bytes = await this.#objects.get(key);
     return bytes === undefined ? undefined : decodeDatabaseInfo(bytes, key);
   }
 
   async manifest(partition: PartitionNo, number: number): Promise<Manifest | undefined> {
-    const key = objectNames.manifest(this.database, partition, number);
+    const key = manifestKey(this.database, partition, number);
     const bytes = await this.#objects.get(key);
     return bytes === undefined ? undefined : decodeManifest(bytes, key);
   }
@@ -49,20 +56,20 @@ export class Bucket {
   /** The manifest with the greatest number. */
   async newestManifest(partition: PartitionNo): Promise<Manifest | undefined> {
     let newest: number | undefined;
-    const prefix = objectNames.manifests(this.database, partition);
+    const prefix = manifestPrefix(this.database, partition);
     for await (const { key } of this.#objects.list(prefix)) {
-      newest = Math.max(newest ?? 0, objectNames.manifestNumber(key) ?? 0);
+      newest = Math.max(newest ?? 0, parseManifestKey(key) ?? 0);
     }
     return newest === undefined ? undefined : this.manifest(partition, newest);
   }
 
   runFooter(partition: PartitionNo, info: RunInfo): Promise<RunFooter> {
-    const key = objectNames.run(this.database, partition, info.name);
+    const key = runKey(this.database, partition, info.name);
     return this.#footer(key, info.bytes, (tail) => parseRunFooter(tail, info.bytes, this.#codec, key));
   }
 
   async runBlock(partition: PartitionNo, { info, footer }: RunHandle, block: number): Promise<FactBatch> {
-    const key = objectNames.run(this.database, partition, info.name);
+    const key = runKey(this.database, partition, info.name);
     const place = footer.blocks[block];
     if (place === undefined) throw new PyralogError('object-damaged', `${key} has no block ${block}.`);
     const bytes = await this.#range(key, place.offset, place.length);
@@ -70,16 +77,23 @@ export class Bucket {
   }
 
   segmentFooter(partition: PartitionNo, info: SegmentInfo): Promise<SegmentFooter> {
-    const key = objectNames.segment(this.database, partition, info.name);
+    const key = segmentKey(this.database, partition, info.name);
     return this.#footer(key, info.bytes, (tail) => parseSegmentFooter(tail, info.bytes, this.#codec, key));
   }
 
   async segmentBlock(partition: PartitionNo, info: SegmentInfo, footer: SegmentFooter, block: number): Promise<FactBatch> {
-    const key = objectNames.segment(this.database, partition, info.name);
+    const key = segmentKey(this.database, partition, info.name);
     const place = footer.blocks[block];
     if (place === undefined) throw new PyralogError('object-damaged', `${key} has no block ${block}.`);
     const bytes = await this.#range(key, place.offset, place.length);
     return decodeSegmentBlock(footer, block, bytes, this.#codec, key);
+  }
+
+  async segmentPage(partition: PartitionNo, info: SegmentInfo, footer: SegmentFooter, page: number): Promise<readonly SegmentRecord[]> {
+    const key = segmentKey(this.database, partition, info.name);
+    const place = footer.pages[page];
+    if (place === undefined) throw new PyralogError('object-damaged', `${key} has no page ${page}.`);
+    return decodeSegmentPage(footer, page, await this.#range(key, place.offset, place.length), this.#codec, key);
   }
 
   /** The end of the file, and a second read where the footer is longer than is usual. */

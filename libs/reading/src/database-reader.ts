@@ -16,17 +16,17 @@ import type {
   TransactionsQuery,
 } from '@pyralog/client';
 import { feedOffset, type FeedFilter, filterFacts, parseFeedStart } from '@pyralog/feed';
-import { decodeCursor, encodeCursor } from '@pyralog/format';
-import { diff, entityAsOf, entityHistory, entityNow, scan } from '@pyralog/indexing';
+import { decodeCursor, encodeCursor, factKey } from '@pyralog/format';
+import { diff, entityAsOf, entityHistory, entityNow, historyKey, scan } from '@pyralog/indexing';
 import {
+  coerceValue,
   type Fact,
+  formatValue,
   initialSchema,
-  instantOfTx,
+  instantValue,
   parseTx,
   PyralogError,
   type Schema,
-  TX_LAST,
-  TX_NONE,
   type Tx,
   tx as asTx,
   type Value,
@@ -39,10 +39,16 @@ import { type CommittedTransaction, TransactionLog } from './transaction-log.ts'
 /** Rows of a page where none are asked for, and the most that may be. */
 const LIMIT_DEFAULT = 1_000;
 const LIMIT_MAX = 10_000;
-/** Facts of transactions that a feed reads ahead of its reader, about. */
-const FEED_FACTS = 10_000;
 /** How long a feed that follows waits before it tells its progress again. */
 const FEED_PROGRESS_MILLIS = 15_000;
+
+interface PageStart {
+  /** The question, without what differs between its pages. */
+  readonly listing: string;
+  readonly basis: Tx;
+  /** Key of the last row of the page before. */
+  readonly after: Uint8Array | undefined;
+}
 
 export interface DatabaseReaderOptions extends MomentDeps {
   readonly reader: PartitionReader;
@@ -86,13 +92,13 @@ export class DatabaseReader {
   }
 
   async history(id: string, query: HistoryQuery = {}, options: ReadOptions = {}): Promise<FactsPage> {
-    const { basis, after, kind } = await this.#page(query, options, ['history', id, query.attribute, query.from, query.to]);
-    const limit = limitOf(query);
-    const to = query.to === undefined || query.to > basis ? basis : query.to;
-    const page = await this.#reader.run(
-      entityHistory(this.#reader.view(), id, { attribute: query.attribute, fromTx: query.from, toTx: to, after, limit }),
+    const page = await this.#page(['history', id, query.attribute, query.from, query.to], query, options);
+    const { attribute, from: fromTx, to = page.basis } = query;
+    const toTx = least(page.basis, to);
+    const found = await this.#reader.run(
+      entityHistory(this.#reader.view(), id, { attribute, fromTx, toTx, after: page.after, limit: limitOf(query) }),
     );
-    return this.#factsPage(kind, basis, page);
+    return this.#factsPage(page, found, historyKey);
   }
 
   /** Facts in force in index order. */
@@ -117,9 +123,10 @@ export class DatabaseReader {
   }
 
   async transactions(query: TransactionsQuery = {}, options: ReadOptions = {}): Promise<TransactionsPage> {
-    const { basis, position, kind } = await this.#page(query, options, ['transactions', query.from, query.to, query.author]);
+    const page = await this.#page(['transactions', query.from, query.to, query.author], query, options);
+    const { basis, after } = page;
     const limit = limitOf(query);
-    const newest = least(basis, query.to, position === undefined ? undefined : asTx(position - 1n));
+    const newest = least(basis, query.to, after === undefined ? undefined : asTx(txOfKey(after) - 1n));
     const transactions: TransactionInfo[] = [];
     for await (const transaction of this.#transactions.before(newest)) {
       if (query.from !== undefined && transaction.tx < query.from) break;
@@ -127,7 +134,7 @@ export class DatabaseReader {
       if (query.author !== undefined && !isAuthor(info, query.author)) continue;
       if (transactions.length === limit) {
         const last = transactions.at(-1) as TransactionInfo;
-        return { basis, closed: true, transactions, next: this.#cursor(kind, basis, undefined, last.tx) };
+        return { basis, closed: true, transactions, next: this.#next(page, keyOfTx(last.tx)) };
       }
       transactions.push(info);
     }
@@ -135,13 +142,12 @@ export class DatabaseReader {
   }
 
   async diff(query: DiffQuery, options: ReadOptions = {}): Promise<DiffPage> {
-    const { basis, after, kind } = await this.#page(query, options, ['diff', query.from, query.to]);
-    const to = query.to > basis ? basis : query.to;
-    const page = await this.#reader.run(
-      diff(this.#reader.view(), query.from > basis ? basis : query.from, to, { after, limit: limitOf(query) }),
-    );
-    const next = page.next === undefined ? undefined : this.#cursor(kind, basis, page.next, undefined);
-    return { basis, closed: true, added: page.added, removed: page.removed, next };
+    const page = await this.#page(['diff', query.from, query.to], query, options);
+    const { basis, after } = page;
+    const [from, to] = [least(query.from, basis), least(query.to, basis)];
+    const found = await this.#reader.run(diff(this.#reader.view(), from, to, { after, limit: limitOf(query) }));
+    const next = found.next === undefined ? undefined : this.#next(page, found.next);
+    return { basis, closed: true, added: found.added, removed: found.removed, next };
   }
 
   async schema(options: ReadOptions = {}): Promise<SchemaAnswer> {
@@ -158,7 +164,7 @@ export class DatabaseReader {
     const stopped = (): boolean => query.signal?.aborted === true;
     while (!stopped()) {
       const upTo = reader.closed;
-      for await (const transaction of this.#transactions.after(position, upTo, FEED_FACTS)) {
+      for await (const transaction of this.#transactions.after(position, upTo)) {
         position = transaction.tx;
         const facts = filterFacts(filterOf(query), transaction.facts);
         if (facts === undefined) continue;
@@ -174,38 +180,73 @@ export class DatabaseReader {
     }
   }
 
-  async #scan(mode: 'state' | 'facts', query: FactsQuery, options: ReadOptions): Promise<FactsPage> {
-    const bounds = boundsOf(query);
-    const { basis, after, kind } = await this.#page(query, options, [mode, query.index, ...Object.values(bounds)]);
-    checkPrefix(query);
-    const page = await this.#reader.run(
-      scan(this.#reader.view(), query.index, bounds, { basis, mode, after, limit: limitOf(query) }),
+  async #scan(what: 'state' | 'facts', query: FactsQuery, options: ReadOptions): Promise<FactsPage> {
+    const bounds = this.#boundsOf(query);
+    const { index } = query;
+    const page = await this.#page([what, index, ...BOUNDS.map((name) => shown(bounds[name]))], query, options);
+    const { basis, after } = page;
+    const mode = what === 'state' && basis === this.#reader.closed ? 'now' : what;
+    const schema = this.#reader.schema;
+    const listed = (attribute: string): boolean => schema.attribute(attribute)?.index === true;
+    const found = await this.#reader.run(
+      scan(this.#reader.view(), index, bounds, { basis, mode, after, limit: limitOf(query), listed }),
     );
-    return this.#factsPage(kind, basis, page);
+    return this.#factsPage(page, found, (fact) => factKey(index, fact));
+  }
+
+  /** The bounds of a scan, checked: a leading part of the index, values of the attribute's type. */
+  #boundsOf(query: FactsQuery): Bounds {
+    const { index, attribute } = query;
+    const components = { e: 'entity', a: 'attribute', v: 'value' } as const;
+    const order = [...index.slice(0, 3)].map((letter) => components[letter as 'e' | 'a' | 'v']);
+    const given = (name: 'entity' | 'attribute' | 'value'): boolean =>
+      query[name] !== undefined || (name === 'value' && (query.valueFrom !== undefined || query.valueTo !== undefined));
+    const missing = order.findIndex((name) => !given(name));
+    const beyond = missing < 0 ? undefined : order.slice(missing + 1).find(given);
+    if (beyond !== undefined) {
+      throw new PyralogError('parameter-invalid', `${beyond}: the index ${index} needs ${order[missing]} before it.`, {
+        hint: 'Give a leading part of the index, or choose another: eavt, aevt, avet (by value), vaet (by reference).',
+      });
+    }
+    if (query.value !== undefined && (query.valueFrom !== undefined || query.valueTo !== undefined)) {
+      throw new PyralogError('parameter-invalid', 'value: give either a value or a range.');
+    }
+    const definition = attribute === undefined ? undefined : this.#reader.schema.attribute(attribute);
+    if (index === 'avet' && attribute !== undefined && definition !== undefined && !definition.index) {
+      throw new PyralogError('parameter-invalid', `attribute: ${attribute} is not indexed by value.`, {
+        hint: 'Define it with db/index true before its first use, or list it by index=aevt.',
+      });
+    }
+    const typed = (value: Value | undefined): Value | undefined =>
+      value === undefined || definition === undefined ? value : coerceValue({ value, plain: true }, definition);
+    return {
+      entity: query.entity,
+      attribute,
+      value: typed(query.value),
+      valueFrom: typed(query.valueFrom),
+      valueTo: typed(query.valueTo),
+    };
   }
 
   /** Basis and start of a page: the first page's where a cursor is given. */
-  async #page(
-    query: { readonly cursor?: string | undefined },
-    options: ReadOptions,
-    question: readonly unknown[],
-  ): Promise<{ basis: Tx; after: Fact | undefined; position: Tx | undefined; kind: string }> {
-    const kind = question.map((part) => describe(part)).join(' ');
-    if (query.cursor === undefined) {
-      return { basis: await basisOf(this.#options, options), after: undefined, position: undefined, kind };
-    }
-    const cursor = decodeCursor(query.cursor, this.#reader.info.id, kind);
-    return { basis: cursor.basis, after: cursor.after, position: cursor.position, kind };
+  async #page(question: readonly unknown[], query: { readonly cursor?: string | undefined }, options: ReadOptions): Promise<PageStart> {
+    const listing = question.map((part) => (part === undefined ? '' : String(part))).join('\u0000');
+    if (query.cursor === undefined) return { listing, basis: await basisOf(this.#options, options), after: undefined };
+    const { basis, key } = decodeCursor(query.cursor, this.#reader.info.id, listing);
+    return { listing, basis, after: key };
   }
 
-  #factsPage(kind: string, basis: Tx, page: { readonly facts: readonly Fact[]; readonly more: boolean }): FactsPage {
-    const last = page.more ? page.facts.at(-1) : undefined;
-    const next = last === undefined ? undefined : this.#cursor(kind, basis, last, undefined);
-    return { basis, closed: true, facts: page.facts, next };
+  #factsPage(
+    page: PageStart,
+    { facts, more }: { readonly facts: readonly Fact[]; readonly more: boolean },
+    keyOf: (fact: Fact) => Uint8Array,
+  ): FactsPage {
+    const last = more ? facts.at(-1) : undefined;
+    return { basis: page.basis, closed: true, facts, next: last === undefined ? undefined : this.#next(page, keyOf(last)) };
   }
 
-  #cursor(kind: string, basis: Tx, after: Fact | undefined, position: Tx | undefined): string {
-    return encodeCursor({ databaseId: this.#reader.info.id, kind, basis, after, position });
+  #next({ listing, basis }: PageStart, key: Uint8Array): string {
+    return encodeCursor(this.#reader.info.id, { listing, basis, key });
   }
 
   /** The newest schema where it is old enough, else as it was. */
@@ -219,7 +260,7 @@ export class DatabaseReader {
   async #timestampOf(id: string, basis: Tx): Promise<Value | undefined> {
     const tx = id.startsWith('tx:') ? parseTx(id.slice(3)) : undefined;
     if (tx === undefined || tx > basis || (await this.#transactions.find(tx)) === undefined) return undefined;
-    return instantOfTx(tx);
+    return instantValue(tx / 1000n);
   }
 }
 
@@ -258,6 +299,18 @@ function filterOf({ entity, attribute, prefix }: FeedQuery): FeedFilter {
 
 type Bounds = Pick<FactsQuery, 'entity' | 'attribute' | 'value' | 'valueFrom' | 'valueTo'>;
 
-function boundsOf({ entity, attribute, value, valueFrom, valueTo }: FactsQuery): Bounds {
-  return { entity, attribute, value, valueFrom, valueTo };
+const BOUNDS = ['entity', 'attribute', 'value', 'valueFrom', 'valueTo'] as const;
+
+function shown(bound: string | Value | undefined): string | undefined {
+  return typeof bound === 'object' ? `${bound.type} ${formatValue(bound)}` : bound;
+}
+
+function keyOfTx(tx: Tx): Uint8Array {
+  const key = new Uint8Array(8);
+  new DataView(key.buffer).setBigUint64(0, tx);
+  return key;
+}
+
+function txOfKey(key: Uint8Array): bigint {
+  return new DataView(key.buffer, key.byteOffset).getBigUint64(0);
 }

@@ -1,10 +1,10 @@
-import type { FactColumns } from '@pyralog/format';
+import type { FactBatch } from '@pyralog/format';
 import type { BlockNeed, Read } from '@pyralog/indexing';
 
 /** Gives blocks: at once where they are in memory, else by a promise. */
 export interface BlockSource {
-  peek(need: BlockNeed): FactColumns | undefined;
-  load(need: BlockNeed): Promise<FactColumns>;
+  peek(need: BlockNeed): FactBatch | undefined;
+  load(need: BlockNeed): Promise<FactBatch>;
 }
 
 /**

@@ -1,1 +1,5 @@
-export {};
+export * from './block-cache.ts';
+export * from './bucket.ts';
+export * from './database-reader.ts';
+export * from './partition-reader.ts';
+export * from './schema-read.ts';

@@ -1,9 +1,10 @@
-import { assert } from '@pyralog/base';
+import { assert, utf8Encode } from '@pyralog/base';
 import {
   advance,
   type CommitRecord,
   type DatabaseInfo,
   emptyLogState,
+  type FactBatch,
   type FactColumns,
   type LogState,
   type Manifest,
@@ -17,9 +18,9 @@ import {
   type RunHandle,
 } from '@pyralog/indexing';
 import {
+  ATTRIBUTE_ENTITY_PREFIX,
   foldSchema,
   initialSchema,
-  isSchemaEntity,
   type Fact,
   type PartitionNo,
   type Schema,
@@ -43,6 +44,7 @@ export interface PartitionReaderOptions {
   readonly timers: Timers;
 }
 
+const ATTRIBUTE_PREFIX = utf8Encode(ATTRIBUTE_ENTITY_PREFIX);
 /** Cut parts of the live index that may wait for the indexer before writers do (I13). */
 const WAITING_PARTS_MAX = 3;
 
@@ -84,6 +86,10 @@ export class PartitionReader implements BlockSource {
     return this.#options.info;
   }
 
+  get cache(): BlockCache {
+    return this.#options.cache;
+  }
+
   get bucket(): Bucket {
     return this.#options.bucket;
   }
@@ -111,6 +117,11 @@ export class PartitionReader implements BlockSource {
     return this.#schemaAtManifest;
   }
 
+  /** The state of a log before its first record. */
+  get emptyState(): LogState {
+    return emptyLogState();
+  }
+
   get manifest(): Manifest | undefined {
     return this.#manifest;
   }
@@ -134,8 +145,8 @@ export class PartitionReader implements BlockSource {
         if (item.kind !== 'commit') continue;
         assert(item.tx > closedBefore, 'I4: nothing is committed at or below a closed timestamp');
       }
-      const part = this.#live.append(offset, record);
-      this.#liveTransactions.append(offset, record, part);
+      const { part, firstRow } = this.#live.append(offset, record);
+      this.#liveTransactions.append(offset, record, part.table, firstRow);
       this.#foldSchema(record.facts);
     }
     if (state.closed > closedBefore) this.#closedWaiters.reached(state.closed);
@@ -152,7 +163,7 @@ export class PartitionReader implements BlockSource {
     }
     const schema = await drive(
       readSchema({ parts: [], runs }, initialSchema(this.#options.info), TX_LAST),
-      this.#source(runs),
+      this,
     );
     // An older call may have been overtaken while it read footers.
     if (this.#manifest !== undefined && manifest.number <= this.#manifest.number) return;
@@ -186,11 +197,11 @@ export class PartitionReader implements BlockSource {
     return drive(read, this);
   }
 
-  peek({ run, block }: BlockNeed): FactColumns | undefined {
+  peek({ run, block }: BlockNeed): FactBatch | undefined {
     return this.#options.cache.peek(run.info.name, block);
   }
 
-  load({ run, block }: BlockNeed): Promise<FactColumns> {
+  load({ run, block }: BlockNeed): Promise<FactBatch> {
     const { cache, bucket, partition } = this.#options;
     return cache.load(run.info.name, block, () => bucket.runBlock(partition, run, block));
   }
@@ -210,13 +221,9 @@ export class PartitionReader implements BlockSource {
   #foldSchema(facts: FactColumns): void {
     const changes: Fact[] = [];
     for (let row = 0; row < facts.length; row++) {
-      if (isSchemaEntity(facts.entityAt(row))) changes.push(facts.factAt(row));
+      // Without making a string of every entity: few facts are about attributes.
+      if (ATTRIBUTE_PREFIX.every((byte, i) => facts.entityBytesAt(row)[i] === byte)) changes.push(facts.factAt(row));
     }
-    this.#schema = foldSchema(this.#schema, changes);
-  }
-
-  #source(runs: readonly RunHandle[]): BlockSource {
-    assert(runs.every((run) => run.footer !== undefined), 'runs are opened before they are read');
-    return this;
+    if (changes.length > 0) this.#schema = foldSchema(this.#schema, changes);
   }
 }

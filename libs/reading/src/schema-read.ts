@@ -1,5 +1,8 @@
-import { type IndexView, type Read, entityAsOf, scan } from '@pyralog/indexing';
-import { type Fact, foldSchema, type Schema, SETTINGS_ENTITY, type Tx } from '@pyralog/model';
+import { type DatabaseInfo, type FactBatch, factKey, type Manifest } from '@pyralog/format';
+import { type BlockNeed, type IndexView, type Page, type Read, type RunHandle, entityAsOf, scan } from '@pyralog/indexing';
+import { type Fact, foldSchema, initialSchema, type Schema, SETTINGS_ENTITY, TX_LAST, type Tx } from '@pyralog/model';
+import type { Bucket } from './bucket.ts';
+import { drive } from './drive.ts';
 
 /** Attributes read at a time: a schema is small, its pages need not be. */
 const PAGE = 10_000;
@@ -10,16 +13,29 @@ const PAGE = 10_000;
  */
 export function* readSchema(view: IndexView, created: Schema, basis: Tx): Read<Schema> {
   const facts: Fact[] = [...(yield* entityAsOf(view, SETTINGS_ENTITY, basis))];
-  let after: Fact | undefined;
+  let after: Uint8Array | undefined;
   do {
-    const page: { readonly facts: readonly Fact[]; readonly more: boolean } = yield* scan(
+    const page: Page = yield* scan(
       view,
       'aevt',
       { attribute: 'db/ident' },
       { basis, mode: 'state', after, limit: PAGE },
     );
     for (const ident of page.facts) facts.push(...(yield* entityAsOf(view, ident.entity, basis)));
-    after = page.more ? page.facts.at(-1) : undefined;
+    const last = page.more ? page.facts.at(-1) : undefined;
+    after = last === undefined ? undefined : factKey('aevt', last);
   } while (after !== undefined);
   return foldSchema(created, facts);
+}
+
+/** The schema at a manifest's cut, read from its runs. */
+export async function schemaOfManifest(bucket: Bucket, info: DatabaseInfo, manifest: Manifest): Promise<Schema> {
+  const { partition } = manifest;
+  const runs: RunHandle[] = [];
+  // The schema lies in two orders; the others need not be opened.
+  for (const run of manifest.runs.filter(({ order }) => order === 'eavt' || order === 'aevt')) {
+    runs.push({ info: run, footer: await bucket.runFooter(partition, run) });
+  }
+  const load = ({ run, block }: BlockNeed): Promise<FactBatch> => bucket.runBlock(partition, run, block);
+  return drive(readSchema({ parts: [], runs }, initialSchema(info), TX_LAST), { peek: () => undefined, load });
 }

@@ -1,4 +1,5 @@
-import type { FactColumns, SegmentFooter, SegmentInfo } from '@pyralog/format';
+import { must } from '@pyralog/base';
+import { type FactColumns, type SegmentFooter, type SegmentInfo, type SegmentTransaction, transactionsOf } from '@pyralog/format';
 import { type Fact, type Tx, tx as asTx } from '@pyralog/model';
 import type { LiveTransaction } from './live-transactions.ts';
 import type { PartitionReader } from './partition-reader.ts';
@@ -9,16 +10,17 @@ export interface CommittedTransaction {
   readonly facts: readonly Fact[];
 }
 
-/** Segments whose footers are kept: a footer lists every transaction of about 262,144 facts. */
-const FOOTERS_MAX = 8;
+/** Segments and pages of them that are kept decoded: what a reader of the past is at, and a few more. */
+const KEPT_MAX = 16;
 
 /**
  * All transactions of a partition by tx: those of the live index, and behind them the segments of the
- * bucket. Segments are read a block at a time, so a reader at any speed holds a block and a transaction.
+ * bucket. Segments are read a page and a block at a time, so a reader at any speed holds little.
  */
 export class TransactionLog {
   readonly #reader: PartitionReader;
-  readonly #footers = new Map<string, Promise<SegmentFooter>>();
+  readonly #footers = new Kept<SegmentFooter>();
+  readonly #pages = new Kept<readonly SegmentTransaction[]>();
 
   constructor(reader: PartitionReader) {
     this.#reader = reader;
@@ -32,7 +34,7 @@ export class TransactionLog {
   /** Transactions with `after` < tx ≤ `upTo`, oldest first. */
   async *after(after: Tx, upTo: Tx): AsyncIterable<CommittedTransaction> {
     let position = after;
-    // Looked up anew behind every transaction: what was live may have moved to the bucket meanwhile.
+    // Looked up anew behind every segment and live transaction: the live ones may have moved meanwhile.
     for (;;) {
       const segment = this.#segments().find(({ maxTx }) => maxTx > position);
       if (segment === undefined) {
@@ -44,10 +46,13 @@ export class TransactionLog {
       }
       if (segment.minTx > upTo) return;
       const footer = await this.#footer(segment);
-      const list = footer.transactions;
-      for (let i = firstAbove(list.txs, position); i < list.txs.length; i++) {
-        if ((list.txs[i] as bigint) > upTo) return;
-        yield await this.#read(segment, footer, i);
+      for (const [i, page] of footer.pages.entries()) {
+        if (page.transactions === 0 || page.maxTx <= position) continue;
+        for (const transaction of await this.#page(segment, footer, i)) {
+          if (transaction.tx <= position) continue;
+          if (transaction.tx > upTo) return;
+          yield await this.#read(segment, footer, transaction);
+        }
       }
       position = segment.maxTx;
     }
@@ -65,8 +70,11 @@ export class TransactionLog {
     for (const segment of this.#segments().toReversed()) {
       if (segment.minTx > position) continue;
       const footer = await this.#footer(segment);
-      for (let i = firstAbove(footer.transactions.txs, position) - 1; i >= 0; i--) {
-        yield await this.#read(segment, footer, i);
+      for (const [i, page] of [...footer.pages.entries()].toReversed()) {
+        if (page.transactions === 0 || page.minTx > position) continue;
+        for (const transaction of (await this.#page(segment, footer, i)).toReversed()) {
+          if (transaction.tx <= position) yield await this.#read(segment, footer, transaction);
+        }
       }
     }
   }
@@ -77,36 +85,49 @@ export class TransactionLog {
 
   #footer(segment: SegmentInfo): Promise<SegmentFooter> {
     const { bucket, partition } = this.#reader;
-    const known = this.#footers.get(segment.name);
-    if (known !== undefined) return known;
-    const loading = bucket.segmentFooter(partition, segment);
-    this.#footers.set(segment.name, loading);
-    loading.catch(() => this.#footers.delete(segment.name));
-    for (const name of this.#footers.keys()) {
-      if (this.#footers.size <= FOOTERS_MAX) break;
-      this.#footers.delete(name);
-    }
-    return loading;
+    return this.#footers.get(segment.name, () => bucket.segmentFooter(partition, segment));
   }
 
-  async #read(segment: SegmentInfo, footer: SegmentFooter, i: number): Promise<CommittedTransaction> {
-    const { txs, rows } = footer.transactions;
-    const from = rows[i] as number;
-    const to = i + 1 < txs.length ? (rows[i + 1] as number) : footer.rows;
+  #page(segment: SegmentInfo, footer: SegmentFooter, page: number): Promise<readonly SegmentTransaction[]> {
+    const { bucket, partition } = this.#reader;
+    return this.#pages.get(`${segment.name}#${page}`, async () =>
+      transactionsOf(await bucket.segmentPage(partition, segment, footer, page)),
+    );
+  }
+
+  async #read(segment: SegmentInfo, footer: SegmentFooter, { tx, from, to }: SegmentTransaction): Promise<CommittedTransaction> {
     const facts: Fact[] = [];
     for (let row = from; row < to; ) {
-      const block = footer.blockOf(row);
-      const { firstRow, rows: count } = footer.blocks[block] as { firstRow: number; rows: number };
-      const batch = await this.#block(segment, footer, block);
-      const end = Math.min(to, firstRow + count);
-      for (; row < end; row++) facts.push(batch.factAt(row - firstRow));
+      const number = footer.blocks.findLastIndex(({ firstRow }) => firstRow <= row);
+      const block = must(footer.blocks[number], 'every row of a segment lies in a block');
+      const batch = await this.#block(segment, footer, number);
+      const end = Math.min(to, block.firstRow + block.rows);
+      for (; row < end; row++) facts.push(batch.factAt(row - block.firstRow));
     }
-    return { tx: asTx(txs[i] as bigint), facts };
+    return { tx, facts };
   }
 
   #block(segment: SegmentInfo, footer: SegmentFooter, block: number): Promise<FactColumns> {
     const { bucket, partition, cache } = this.#reader;
     return cache.load(segment.name, block, () => bucket.segmentBlock(partition, segment, footer, block));
+  }
+}
+
+/** A few results of loads, the newest. */
+class Kept<T> {
+  readonly #kept = new Map<string, Promise<T>>();
+
+  get(name: string, load: () => Promise<T>): Promise<T> {
+    const known = this.#kept.get(name);
+    if (known !== undefined) return known;
+    const loading = load();
+    this.#kept.set(name, loading);
+    loading.catch(() => this.#kept.delete(name));
+    for (const oldest of this.#kept.keys()) {
+      if (this.#kept.size <= KEPT_MAX) break;
+      this.#kept.delete(oldest);
+    }
+    return loading;
   }
 }
 
@@ -119,15 +140,4 @@ function committed({ tx, facts, from, to }: LiveTransaction): CommittedTransacti
 function first<T>(items: Iterable<T>): T | undefined {
   for (const item of items) return item;
   return undefined;
-}
-
-function firstAbove(txs: BigInt64Array, tx: bigint): number {
-  let low = 0;
-  let high = txs.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((txs[middle] as bigint) <= tx) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

@@ -1,12 +1,11 @@
-import { assert } from '@pyralog/base';
+import { assert, must } from '@pyralog/base';
 import {
   advance,
   type Codec,
-  type CommitRecord,
   type DatabaseInfo,
   decodeCommitRecord,
+  emptyLogState,
   encodeManifest,
-  encodeSegment,
   FactTable,
   type ItemsRecord,
   type LogState,
@@ -14,14 +13,17 @@ import {
   manifestKey,
   type RunInfo,
   runKey,
-  type SegmentInfo,
+  runName,
+  SegmentBuilder,
   segmentKey,
+  type SegmentInfo,
+  sortRuns,
 } from '@pyralog/format';
-import { buildRuns, type CutRule, Cutter } from '@pyralog/indexing';
-import type { Log, TopicPartition } from '@pyralog/log';
-import { foldSchema, type LogOffset, type PartitionNo, PyralogError, type Schema } from '@pyralog/model';
+import { buildRuns, Cutter, type CutRule } from '@pyralog/indexing';
+import type { Log, StoredRecord, TopicPartition } from '@pyralog/log';
+import { ATTRIBUTE_ENTITY_PREFIX, type Fact, foldSchema, initialSchema, type PartitionNo, PyralogError, type Schema } from '@pyralog/model';
 import type { ObjectStore } from '@pyralog/objects';
-import { type Bucket, readSchema } from '@pyralog/reading';
+import { Bucket, schemaOfManifest } from '@pyralog/reading';
 
 export interface IndexerOptions {
   readonly info: DatabaseInfo;
@@ -29,10 +31,144 @@ export interface IndexerOptions {
   readonly topic: TopicPartition;
   readonly log: Log;
   readonly objects: ObjectStore;
-  readonly bucket: Bucket;
   readonly codec: Codec;
   readonly cutRule: CutRule;
-  /** Told of every manifest that is the newest, by its number. */
+  /** Told of every manifest that this indexer wrote or found to be the newest. */
   readonly onManifest: (manifest: Manifest) => void;
-  readonly signal: AbortSignal;
 }
+
+/** A log made anew begins another generation; the first is this. */
+const GENERATION = 0;
+
+/**
+ * Turns the commit log of one partition into files: at every cut one segment, the sorted runs, and then
+ * the manifest that names them. Files are put before the manifest, and every put only where the name is
+ * free, so a crash anywhere leaves files that nobody names, and a second indexer writes the same ones
+ * (I7, I12).
+ */
+export class Indexer {
+  readonly #options: IndexerOptions;
+  readonly #bucket: Bucket;
+  readonly #cutter: Cutter;
+  #manifest: Manifest | undefined;
+  #schema: Schema;
+  #state: LogState = emptyLogState();
+  #table = new FactTable(1024);
+  #segment: SegmentBuilder;
+
+  private constructor(options: IndexerOptions) {
+    this.#options = options;
+    this.#bucket = new Bucket(options.info.name, options.objects, options.codec);
+    this.#cutter = new Cutter(options.cutRule);
+    this.#schema = initialSchema(options.info);
+    this.#segment = new SegmentBuilder(GENERATION, this.#state);
+  }
+
+  /** Follows the log from where the newest manifest ends, until the signal aborts. */
+  static async run(options: IndexerOptions, signal: AbortSignal): Promise<void> {
+    const indexer = new Indexer(options);
+    await indexer.#start();
+    const { log, topic } = options;
+    for await (const batch of log.read(topic, indexer.#state.next, { follow: true, signal })) {
+      for (const record of batch) {
+        await indexer.#take(record);
+        if (signal.aborted) return;
+      }
+    }
+  }
+
+  async #start(): Promise<void> {
+    const { partition, info, onManifest } = this.#options;
+    const manifest = await this.#bucket.newestManifest(partition);
+    if (manifest === undefined) return;
+    this.#manifest = manifest;
+    this.#schema = await schemaOfManifest(this.#bucket, info, manifest);
+    this.#begin(manifest.state);
+    onManifest(manifest);
+  }
+
+  #begin(state: LogState): void {
+    this.#state = state;
+    this.#table = new FactTable(1024);
+    this.#segment = new SegmentBuilder(GENERATION, state);
+  }
+
+  async #take({ offset, value }: StoredRecord): Promise<void> {
+    const record = decodeCommitRecord(must(value, 'a commit log has no tombstones'), `commit record ${offset}`);
+    const { state, counts } = advance(this.#state, offset, record);
+    this.#state = state;
+    // What admission refuses has no effect on any reader (I6): it is in no segment.
+    if (!counts) return;
+    this.#segment.add(offset, record);
+    if (record.kind === 'epoch') return;
+    this.#table.appendColumns(record.facts);
+    this.#foldSchema(record);
+    if (this.#cutter.add(record)) await this.#flush();
+  }
+
+  #foldSchema({ facts }: ItemsRecord): void {
+    const changes: Fact[] = [];
+    for (let row = 0; row < facts.length; row++) {
+      if (facts.entityBytesAt(row)[0] !== ATTRIBUTE_ENTITY_PREFIX.charCodeAt(0)) continue;
+      if (facts.entityAt(row).startsWith(ATTRIBUTE_ENTITY_PREFIX)) changes.push(facts.factAt(row));
+    }
+    if (changes.length > 0) this.#schema = foldSchema(this.#schema, changes);
+  }
+
+  /** Writes what was taken since the last cut. */
+  async #flush(): Promise<void> {
+    const { info, partition, codec, onManifest } = this.#options;
+    const before = this.#manifest;
+    const from = before?.state.next ?? emptyLogState().next;
+    const segment = await this.#putSegment();
+    const runs: RunInfo[] = [];
+    for (const run of buildRuns(this.#table, this.#schema, codec)) {
+      const { order, part, level, rows, bytes, hash, minTx, maxTx } = run;
+      const name = runName(order, level, hash);
+      await this.#put(runKey(info.name, partition, name), bytes);
+      runs.push({ name, order, part, level, rows, bytes: bytes.length, hash, minTx, maxTx, from, to: this.#state.next });
+    }
+    const manifest: Manifest = {
+      formatVersion: 0,
+      database: info.id,
+      partition,
+      number: (before?.number ?? 0) + 1,
+      state: this.#state,
+      segments: [...(before?.segments ?? []), segment],
+      runs: sortRuns([...(before?.runs ?? []), ...runs]),
+    };
+    this.#manifest = await this.#publish(manifest);
+    this.#begin(this.#state);
+    onManifest(this.#manifest);
+  }
+
+  async #putSegment(): Promise<SegmentInfo> {
+    const { info, partition, codec } = this.#options;
+    const { bytes, name, from, to, rows, transactions, minTx, maxTx, hash } = this.#segment.finish(this.#table, this.#state.next, codec);
+    await this.#put(segmentKey(info.name, partition, name), bytes);
+    return { name, from, to, rows, bytes: bytes.length, hash, minTx, maxTx, transactions };
+  }
+
+  /** Puts a file whose name may be taken by an equal one, of an indexer before or beside this one. */
+  async #put(key: string, bytes: Uint8Array): Promise<void> {
+    if ((await this.#options.objects.put(key, bytes)) === 'created') return;
+    const there = await this.#options.objects.head(key);
+    assert(there !== undefined, `I7: ${key} stays where it was put`);
+  }
+
+  /** The commit point: exactly one manifest of a number. Another's must say the same. */
+  async #publish(manifest: Manifest): Promise<Manifest> {
+    const { info, partition, objects } = this.#options;
+    const key = manifestKey(info.name, partition, manifest.number);
+    if ((await objects.put(key, encodeManifest(manifest, this.#manifest))) === 'created') return manifest;
+    const other = await this.#bucket.manifest(partition, manifest.number);
+    const hashes = (of: Manifest | undefined): string => JSON.stringify(of?.runs.map(({ hash }) => hash));
+    if (other?.state.next !== manifest.state.next || hashes(other) !== hashes(manifest)) {
+      throw new PyralogError('object-damaged', `${key} was written by another indexer with other content.`, {
+        hint: 'Two versions or settings of the indexer run at once: stop one of them, and start the other again.',
+      });
+    }
+    return other;
+  }
+}
+

@@ -1,6 +1,5 @@
 import { assert } from '@pyralog/base';
 import {
-  advance,
   type CommitRecord,
   decodeCommitRecord,
   type DraftRecord,

@@ -17,18 +17,44 @@ const INT64_MAX = 2n ** 63n - 1n;
 
 /** Texts with what breaks codecs: nothing, NUL, the ends of the 1- to 4-byte ranges, long ones. */
 export const text: fc.Arbitrary<string> = fc.oneof(
-  fc.constantFrom('', '\0', 'a\0b', '\u007f\u0080', '\u07ff\u0800', '\uffff', '\u{10000}', '\u{10ffff}', '\ufeffx', '__proto__', 'x'.repeat(300)),
+  fc.constantFrom(
+    '',
+    '\0',
+    'a\0b',
+    '\u007f\u0080',
+    '\u07ff\u0800',
+    '\uffff',
+    '\u{10000}',
+    '\u{10ffff}',
+    '\ufeffx',
+    '__proto__',
+    'x'.repeat(300),
+  ),
   fc.string({ unit: 'binary', maxLength: 40 }),
   fc.string({ unit: 'grapheme', maxLength: 12 }),
 );
 
 /** Few names, so that facts meet; now and then any text. */
 export const entity: fc.Arbitrary<string> = fc.oneof(
-  { weight: 6, arbitrary: fc.constantFrom('paper:1', 'paper:2', 'person:alice', '人:1', 'e\u{10000}', 'e\uffff', '{tag}x') },
+  {
+    weight: 6,
+    arbitrary: fc.constantFrom(
+      'paper:1',
+      'paper:2',
+      'person:alice',
+      '人:1',
+      'e\u{10000}',
+      'e\uffff',
+      '{tag}x',
+    ),
+  },
   { weight: 1, arbitrary: text.filter((t) => t !== '') },
 );
 export const attribute: fc.Arbitrary<string> = fc.oneof(
-  { weight: 6, arbitrary: fc.constantFrom('name', 'age', 'person/name', 'großes/Wort', 'tx/author') },
+  {
+    weight: 6,
+    arbitrary: fc.constantFrom('name', 'age', 'person/name', 'großes/Wort', 'tx/author'),
+  },
   { weight: 1, arbitrary: text.filter((t) => t !== '') },
 );
 
@@ -41,7 +67,10 @@ export const value: fc.Arbitrary<Value> = fc.oneof(
   text.map((value): Value => ({ type: 'string', value })),
   int64.map((value): Value => ({ type: 'int', value })),
   fc
-    .oneof(fc.constantFrom(0, Infinity, -Infinity, 5e-324, Number.MAX_VALUE, -1.5), fc.double({ noNaN: true }))
+    .oneof(
+      fc.constantFrom(0, Infinity, -Infinity, 5e-324, Number.MAX_VALUE, -1.5),
+      fc.double({ noNaN: true }),
+    )
     .map((value): Value => ({ type: 'double', value: value + 0 })),
   fc.boolean().map((value): Value => ({ type: 'bool', value })),
   int64.map((value): Value => ({ type: 'instant', value })),
@@ -76,14 +105,12 @@ const rejection: fc.Arbitrary<Rejection> = fc.record({
 });
 
 const draftItem: fc.Arbitrary<DraftItem> = fc.oneof(
-  fc.record({ offset, tx: txId, facts: facts(8) }).map(
-    ({ offset, tx, facts }): DraftItem => ({
-      kind: 'commit',
-      offset,
-      tx,
-      facts: facts.map((fact) => ({ ...fact, tx })),
-    }),
-  ),
+  fc.record({ offset, tx: txId, facts: facts(8) }).map(({ offset, tx, facts }): DraftItem => ({
+    kind: 'commit',
+    offset,
+    tx,
+    facts: facts.map((fact) => ({ ...fact, tx })),
+  })),
   fc.record({ kind: fc.constant('rejected' as const), offset, rejection }),
   fc.record({ kind: fc.constant('duplicate' as const), offset, tx: txId }),
 );
@@ -101,7 +128,11 @@ export const draftRecord: fc.Arbitrary<DraftRecord> = fc.record({
   seq: count,
   coordination: offset,
   marks: fc.array(
-    fc.record({ peer: fc.nat({ max: 1023 }).map(partitionNo), epoch: count.map(epoch), counter: count }),
+    fc.record({
+      peer: fc.nat({ max: 1023 }).map(partitionNo),
+      epoch: count.map(epoch),
+      counter: count,
+    }),
     { maxLength: 3 },
   ),
   lowWater: offset,

@@ -31,8 +31,14 @@ export function expectFlipsDetected(bytes: Uint8Array, read: (bytes: Uint8Array)
 }
 
 /** Every shorter piece of `bytes` is refused. */
-export function expectTruncationDetected(bytes: Uint8Array, read: (bytes: Uint8Array) => unknown): void {
+export function expectTruncationDetected(
+  bytes: Uint8Array,
+  read: (bytes: Uint8Array) => unknown,
+): void {
   for (let length = 0; length < bytes.length; length++) {
-    expect(errorCode(() => read(bytes.slice(0, length))), `cut to ${length} bytes`).toBe('object-damaged');
+    expect(
+      errorCode(() => read(bytes.slice(0, length))),
+      `cut to ${length} bytes`,
+    ).toBe('object-damaged');
   }
 }

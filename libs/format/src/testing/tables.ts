@@ -9,8 +9,14 @@ export function tableOf(facts: readonly Fact[]): FactTable {
 
 /** Rows of facts in an order, each (entity, attribute, value, tx) once. */
 export function sortedRows(order: IndexOrder, facts: readonly Fact[]): Uint32Array {
-  const rows = [...facts.keys()].sort((a, b) => compareFacts(order, facts[a] as Fact, facts[b] as Fact));
+  const rows = [...facts.keys()].sort((a, b) =>
+    compareFacts(order, facts[a] as Fact, facts[b] as Fact),
+  );
   return Uint32Array.from(
-    rows.filter((row, i) => i === 0 || compareFacts(order, facts[rows[i - 1] as number] as Fact, facts[row] as Fact) !== 0),
+    rows.filter(
+      (row, i) =>
+        i === 0 ||
+        compareFacts(order, facts[rows[i - 1] as number] as Fact, facts[row] as Fact) !== 0,
+    ),
   );
 }

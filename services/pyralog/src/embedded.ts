@@ -1,0 +1,137 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { toHex } from '@pyralog/base';
+import type { CreateOptions, Database, DatabaseHost } from '@pyralog/client';
+import { databaseKey, databaseOfKey, type DatabaseInfo, decodeDatabaseInfo, encodeDatabaseInfo, isDatabaseName } from '@pyralog/format';
+import { createCodec } from '@pyralog/format/zstd';
+import { type CutRule, DEFAULT_CUT } from '@pyralog/indexing';
+import { LocalLog } from '@pyralog/log/local';
+import { MemoryLog } from '@pyralog/log/memory';
+import { formatInstant, PyralogError } from '@pyralog/model';
+import { LocalObjects } from '@pyralog/objects/local';
+import { MemoryObjects } from '@pyralog/objects/memory';
+import { BlockCache } from '@pyralog/reading';
+import { SystemClock, SystemRand, SystemTimers, WorkerThreads } from '@pyralog/runtime';
+import { EmbeddedDatabase, type EmbeddedPorts } from './embedded-database.ts';
+
+export interface EmbeddedOptions {
+  /** Folder for log and bucket; undefined: everything in memory, for as long as the process lives. */
+  readonly dir: string | undefined;
+  /** Where the live index is cut; the default suits all but tests. */
+  readonly cutRule?: CutRule | undefined;
+  /** Memory for decoded blocks, in bytes. */
+  readonly cacheBytes?: number | undefined;
+  /** Told of failures behind the scenes; default: a line on stderr. */
+  readonly onFailure?: ((what: string, error: unknown) => void) | undefined;
+}
+
+const CACHE_BYTES = 64 * 1024 * 1024;
+
+/** The databases of a folder, or of memory, in this process. */
+export class EmbeddedHost implements DatabaseHost {
+  readonly #ports: EmbeddedPorts;
+  readonly #open = new Map<string, Promise<EmbeddedDatabase>>();
+  #closed = false;
+
+  private constructor(ports: EmbeddedPorts) {
+    this.#ports = ports;
+  }
+
+  /** @throws PyralogError `data-locked`, `log-damaged`, `storage-failed`, … */
+  static async open({ dir, cutRule = DEFAULT_CUT, cacheBytes = CACHE_BYTES, onFailure = toStderr }: EmbeddedOptions): Promise<EmbeddedHost> {
+    const bucketDir = dir === undefined ? undefined : join(dir, 'bucket');
+    if (dir !== undefined) await mkdir(dir, { recursive: true });
+    const log = dir === undefined ? new MemoryLog() : await LocalLog.open({ dir: join(dir, 'log') });
+    return new EmbeddedHost({
+      log,
+      objects: bucketDir === undefined ? new MemoryObjects() : await LocalObjects.open({ dir: bucketDir }),
+      codec: await createCodec(),
+      cache: new BlockCache(cacheBytes),
+      clock: new SystemClock(),
+      timers: new SystemTimers(),
+      rand: new SystemRand(),
+      threads: new WorkerThreads(),
+      cutRule,
+      bucketDir,
+      onFailure,
+    });
+  }
+
+  async create(name: string, { partitions = 1, strict = false, mode = 'live' }: CreateOptions = {}): Promise<'created' | 'exists'> {
+    checkName(name);
+    if (partitions !== 1) {
+      throw new PyralogError('parameter-invalid', `partitions: ${partitions} is not 1.`, {
+        hint: 'A database in one process has one partition.',
+      });
+    }
+    const { objects, rand, clock } = this.#ports;
+    const info: DatabaseInfo = {
+      formatVersion: 0,
+      name,
+      id: toHex(rand.bytes(16)),
+      partitions,
+      strict,
+      mode,
+      created: formatInstant(clock.nowNanos() / 1000n),
+    };
+    if ((await objects.put(databaseKey(name), encodeDatabaseInfo(info))) === 'created') return 'created';
+    const there = await this.#info(name);
+    if (there.partitions === partitions && there.strict === strict && there.mode === mode) return 'exists';
+    throw new PyralogError('database-exists', `The database ${name} exists with other settings.`, {
+      hint: `It was made with ${JSON.stringify({ partitions: there.partitions, strict: there.strict, mode: there.mode })}.`,
+    });
+  }
+
+  async list(): Promise<readonly string[]> {
+    const names: string[] = [];
+    for await (const { key } of this.#ports.objects.list('')) {
+      const name = databaseOfKey(key);
+      if (name !== undefined) names.push(name);
+    }
+    return names;
+  }
+
+  database(name: string): Promise<Database> {
+    if (this.#closed) return Promise.reject(new PyralogError('stopping', 'The databases are closed.'));
+    const open = this.#open.get(name);
+    if (open !== undefined) return open;
+    const opening = this.#info(name).then((info) => EmbeddedDatabase.open(info, this.#ports));
+    this.#open.set(name, opening);
+    opening.catch(() => this.#open.delete(name));
+    return opening;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    const open = await Promise.allSettled(this.#open.values());
+    for (const result of open) if (result.status === 'fulfilled') await result.value[Symbol.asyncDispose]();
+    await this.#ports.log[Symbol.asyncDispose]();
+  }
+
+  async #info(name: string): Promise<DatabaseInfo> {
+    checkName(name);
+    const key = databaseKey(name);
+    const bytes = await this.#ports.objects.get(key);
+    if (bytes !== undefined) return decodeDatabaseInfo(bytes, key);
+    throw new PyralogError('database-not-found', `There is no database ${JSON.stringify(name)}.`, {
+      hint: `Create it with pyralog create ${name}, or PUT /v1/${name}.`,
+    });
+  }
+}
+
+/** Opens the databases of a folder, or of memory. */
+export function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedHost> {
+  return EmbeddedHost.open(options);
+}
+
+function checkName(name: string): void {
+  if (isDatabaseName(name)) return;
+  throw new PyralogError('database-name-invalid', `${JSON.stringify(name)} is no name of a database.`, {
+    hint: 'A name begins with a letter and has up to 48 lower-case letters, digits and hyphens.',
+  });
+}
+
+function toStderr(what: string, error: unknown): void {
+  process.stderr.write(`${what}: ${error instanceof Error ? error.message : String(error)}\n`);
+}
