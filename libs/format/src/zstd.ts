@@ -13,13 +13,19 @@ const NO_DICTIONARY = new Uint8Array(0);
  * Asynchronous only because loading is; the codec itself never waits.
  */
 export async function createCodec(): Promise<Codec> {
-  const portable = await createPortableCodec();
+  const fallback = await createPortableCodec();
   const compress = await loadNativeCompressor();
-  return compress === undefined ? portable : { ...portable, name: 'zstd-native', compress };
+  return compress === undefined ? fallback : { ...fallback, name: 'zstd-native', compress };
 }
 
-/** The codec without native code. */
-export async function createPortableCodec(): Promise<Codec> {
+let portable: Promise<Codec> | undefined;
+
+/** The codec without native code: one for the thread, since a second start of the module takes the memory of the first. */
+export function createPortableCodec(): Promise<Codec> {
+  return (portable ??= loadPortableCodec());
+}
+
+async function loadPortableCodec(): Promise<Codec> {
   const zstd = await import('@bokuweb/zstd-wasm');
   await zstd.init();
   // Contexts are kept for good: making one costs as much as a small frame.

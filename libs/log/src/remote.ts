@@ -139,8 +139,9 @@ export class RemoteLog implements Log {
           await new Promise<void>((resolve) => (wake = resolve));
           continue;
         }
+        if (this.#closed || reply.kind === 'end') return;
         if (reply.kind === 'failed') throw errorOf(reply);
-        if (reply.kind !== 'batch') return;
+        assert(reply.kind === 'batch', 'a read has batches');
         yield reply.records;
         this.#channel.post({ kind: 'credit', id } satisfies Request);
       }
