@@ -9,6 +9,7 @@ import {
   parseTx,
   PyralogError,
   type Tx,
+  type Uniqueness,
   type Value,
   valueFromJson,
 } from '@pyralog/model';
@@ -175,7 +176,7 @@ function readDefinition(fields: AnswerFields): AttributeDefinition {
     ident: fields.text('ident'),
     valueType,
     cardinality: fields.oneOf('cardinality', ['one', 'many']),
-    unique: fields.optionalText('unique') === undefined ? undefined : fields.oneOf('unique', ['value', 'identity']),
+    unique: fields.optionalText('unique') === undefined ? undefined : fields.oneOf<Uniqueness>('unique', ['value', 'identity']),
     index: fields.flag('index'),
     doc: fields.optionalText('doc'),
     inferred: fields.flag('inferred'),

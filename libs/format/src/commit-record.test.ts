@@ -94,6 +94,16 @@ test('facts of records go into a table as columns as they would one by one', () 
   );
 });
 
+test('equal records have equal bytes, whatever was encoded before', () => {
+  fc.assert(
+    fc.property(draftRecord, draftRecord, (record, other) => {
+      const bytes = encodeCommitRecord(record);
+      encodeCommitRecord(other);
+      expect(encodeCommitRecord(record)).toEqual(bytes);
+    }),
+  );
+});
+
 test('a value of a megabyte and a record of twenty thousand facts come back', () => {
   const large = { type: 'string', value: 'é'.repeat(500_000) } as const;
   const facts = Array.from({ length: 20_000 }, (_, i): Fact => ({

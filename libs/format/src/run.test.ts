@@ -86,6 +86,8 @@ describe.each(INDEX_ORDERS)('a run in order %s', (order) => {
     const footer = footerOf(run.bytes);
     const blocks = blocksOf(run.bytes);
     expect(blocks.length).toBeGreaterThan(4);
+    const sorted = [...sortedRows(order, list)].map((row) => list[row]);
+    expect(blocks.flatMap(factsOf)).toEqual(sorted);
     blocks.forEach((block, i) => {
       expect(block.length).toBeLessThanOrEqual(BLOCK_FACTS);
       const first = footer.blocks[i]?.firstKey as Uint8Array;

@@ -229,6 +229,9 @@ test('a segment of many pages and blocks, and one without a record, come back', 
   expect(content.facts.map((fact) => fact.value.value)).toEqual(
     Array.from({ length: 5000 }, (_, i) => BigInt(i + 1)),
   );
+  for (const { tx, from, to } of transactionsOf(content.records)) {
+    expect([from, to]).toEqual([Number(tx) - 1, Number(tx)]);
+  }
   expect(content.footer.pages.length).toBe(2);
   expect(content.footer.blocks.length).toBe(3);
   const empty = encode({ state: emptyLogState(), records: [], to: logOffset(3) });

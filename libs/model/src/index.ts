@@ -21,3 +21,4 @@ export * from './builtin.ts';
 export * from './schema-change.ts';
 export * from './document-parse.ts';
 export * from './document-print.ts';
+export * from './as-of.ts';
