@@ -4,20 +4,22 @@ import { join } from 'node:path';
 import { must } from '@pyralog/base';
 import type { Database } from '@pyralog/client';
 import { type Fact, parseTx, PyralogError, type Tx } from '@pyralog/model';
+import { SystemClock, SystemTimers } from '@pyralog/runtime';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openEmbedded } from '../../services/pyralog/src/embedded.ts';
 import { pathEntity } from '../../services/pyralog/src/git/documents.ts';
 import { openRepository } from '../../services/pyralog/src/git/repository.ts';
 import { type GitImportOptions, type GitImportSummary, importGit } from '../../services/pyralog/src/import-git.ts';
-import { NaiveDatabase } from './git-import-memory.ts';
 import { git, GitRepository, listTree, type TreeEdit } from './git-import-repository.ts';
 
 /** What these tests ask of a database. */
 type Target = Pick<Database, 'transact' | 'entity' | 'schema' | 'transactions' | 'state' | 'goLive'>;
 
 const OPTIONS: GitImportOptions = {
-  nowNanos: () => BigInt(Date.now()) * 1_000_000n,
-  sleep: () => Promise.resolve(),
+  inFlightMax: 256,
+  clock: new SystemClock(),
+  timers: new SystemTimers(),
 };
 
 let root: string;
@@ -128,8 +130,23 @@ async function expectSameTrees(target: Target, dir: string, ref = 'HEAD'): Promi
 const sorted = (map: Map<string, string>): [string, string][] => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
 
 const doors: Record<string, () => Promise<Target & AsyncDisposable>> = {
-  'a naive database': async () => Object.assign(new NaiveDatabase(), { [Symbol.asyncDispose]: () => Promise.resolve() }),
+  'in memory': () => openDatabase(undefined),
+  'in a folder': async () => openDatabase(await mkdtemp(join(root, 'data-'))),
 };
+
+/** A database in import mode, in this process. */
+async function openDatabase(dir: string | undefined): Promise<Target & AsyncDisposable> {
+  const host = await openEmbedded({ dir });
+  await host.create('history', { mode: 'import' });
+  const database = await host.database('history');
+  return new Proxy(database, {
+    get(of, name) {
+      if (name === Symbol.asyncDispose) return () => host[Symbol.asyncDispose]();
+      const value: unknown = Reflect.get(of, name, of);
+      return typeof value === 'function' ? value.bind(of) : value;
+    },
+  });
+}
 
 describe.each(Object.entries(doors))('%s', (_name, open) => {
   test('every commit of an odd history has the tree that git lists', async () => {
@@ -149,7 +166,7 @@ describe.each(Object.entries(doors))('%s', (_name, open) => {
     let clock = 0n;
     transactions.forEach((tx, i) => {
       const wanted = must(times[i], 'one time a commit') * 1_000_000_000n;
-      const taken = wanted > clock && wanted < OPTIONS.nowNanos();
+      const taken = wanted > clock && wanted < OPTIONS.clock.nowNanos();
       clock = taken ? wanted : clock + 1024n;
       expect(tx >> 10n, `commit ${i}`).toBe(clock >> 10n);
     });
@@ -266,7 +283,7 @@ describe.each(Object.entries(doors))('%s', (_name, open) => {
     await target.goLive();
     await load(target, repository.dir);
     const transactions = await expectSameTrees(target, repository.dir);
-    expect(transactions.every((tx) => tx > OPTIONS.nowNanos() - 600_000_000_000n)).toBe(true);
+    expect(transactions.every((tx) => tx > OPTIONS.clock.nowNanos() - 600_000_000_000n)).toBe(true);
   });
 
   test('any history of edits and merges has the trees that git lists', { timeout: 120_000 }, async () => {

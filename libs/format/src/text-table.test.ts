@@ -41,3 +41,12 @@ test('a table grows to a hundred thousand texts and keeps their numbers', () => 
   expect(wrong).toEqual([]);
   expect(table.textAt(99_999)).toBe('entity:99999');
 });
+
+test('two texts of one hash are two texts', () => {
+  // Found by search: both have the same 32-bit hash in this table.
+  const table = new TextTable();
+  expect(table.idOf('adzkgbqr')).toBe(0);
+  expect(table.find('szttwjas')).toBe(-1);
+  expect(table.idOf('szttwjas')).toBe(1);
+  expect([table.find('adzkgbqr'), table.find('szttwjas')]).toEqual([0, 1]);
+});

@@ -137,14 +137,14 @@ export function databaseRoutes(server: FastifyInstance, host: DatabaseHost, metr
 function hostRoutes(app: ReturnType<FastifyInstance['withTypeProvider']>, host: DatabaseHost): void {
   const typed = app.withTypeProvider<ZodTypeProvider>();
   typed.get('/v1', { schema: { tags: ['databases'], summary: 'The databases of this server' } }, async (_request, reply) =>
-    reply.type(JSON_TYPE).send(JSON.stringify({ databases: await host.list() })),
+    reply.type(JSON_TYPE).send(JSON.stringify({ databases: (await host.list()).map((name) => ({ name })) })),
   );
 
   typed.put('/v1/:db', { schema: { tags: ['databases'], summary: 'Make a database; quietly where it is there', description: 'Body: `{"strict": false, "mode": "live"}`, all optional.', params: InDatabase } }, async (request, reply) => {
     const body = request.body as Buffer | undefined;
     const made = await host.create(request.params.db, createOptions(body));
-    const status = await (await host.database(request.params.db)).status();
-    return reply.code(made === 'created' ? 201 : 200).type(JSON_TYPE).send(printStatus(status));
+    const answer = JSON.stringify({ name: request.params.db, created: made === 'created' });
+    return reply.code(made === 'created' ? 201 : 200).type(JSON_TYPE).send(answer);
   });
 
   typed.post('/v1/:db/live', { schema: { tags: ['databases'], summary: 'End import mode', params: InDatabase } }, async (request, reply) => {

@@ -1,5 +1,6 @@
 import type { Database } from '@pyralog/client';
 import { DOCUMENT_BYTES_MAX, isPyralogError, OPERATIONS_MAX, PyralogError, TX_NONE } from '@pyralog/model';
+import type { Clock, Timers } from '@pyralog/runtime';
 import { commitDocument, commitEntity, GIT_ATTRIBUTES, HEAD_ATTRIBUTE, HEAD_ENTITY, schemaDocument } from './git/documents.ts';
 import { planHistory, type Plan, readHistory } from './git/history.ts';
 import { ImportClock } from './git/import-clock.ts';
@@ -12,9 +13,10 @@ export interface GitImportOptions {
   readonly ref?: string | undefined;
   /** Stops the import when the transactions on their way are answered; the next run goes on from there. */
   readonly signal?: AbortSignal | undefined;
-  /** Nanoseconds since 1970. */
-  readonly nowNanos: () => bigint;
-  readonly sleep: (delayMillis: number) => Promise<void>;
+  /** Transactions sent before the first is answered: 1 where the way to the database may change their order. */
+  readonly inFlightMax: number;
+  readonly clock: Clock;
+  readonly timers: Timers;
   /** Called after each commit that is durable. */
   readonly onProgress?: ((progress: GitImportProgress) => void) | undefined;
 }
@@ -47,8 +49,7 @@ export interface GitImportSummary {
 /** What an import needs of a database. */
 export type GitImportTarget = Pick<Database, 'transact' | 'entity' | 'schema' | 'transactions'>;
 
-/** Transactions on their way. A window of a few group commits keeps the database busy. */
-const IN_FLIGHT = { countMax: 256, bytesMax: 16 * 1024 * 1024 };
+const IN_FLIGHT_BYTES_MAX = 16 * 1024 * 1024;
 /** Attempts without progress before a failure that may pass is taken for final. */
 const ATTEMPTS_MAX = 5;
 const PAUSE_MILLIS = 250;
@@ -74,7 +75,7 @@ export async function importGit(database: GitImportTarget, repository: Repositor
     } catch (error) {
       attempt = run.transactions > before ? 1 : attempt + 1;
       if (!mayPass(error) || attempt >= ATTEMPTS_MAX || options.signal?.aborted === true) throw error;
-      await options.sleep(PAUSE_MILLIS * 2 ** attempt);
+      await options.timers.sleep(PAUSE_MILLIS * 2 ** attempt);
     }
   }
 }
@@ -102,7 +103,7 @@ class Run {
     if (stored === head) return this.#summary(true);
     const plan = await this.#plan(head, stored);
     const { mode, attributes } = await this.#database.schema();
-    const clock = mode === 'import' ? new ImportClock(await newestTx(this.#database), this.#options.nowNanos) : undefined;
+    const clock = mode === 'import' ? new ImportClock(await newestTx(this.#database), this.#options.clock) : undefined;
     const known = new Set(attributes.map(({ ident }) => ident));
     const missing = GIT_ATTRIBUTES.filter((attribute) => !known.has(attribute['db/ident'] as string));
     return this.#send(plan, stored, missing, clock);
@@ -121,7 +122,7 @@ class Run {
 
   async #send(plan: Plan, stored: Sha | undefined, missing: typeof GIT_ATTRIBUTES, clock: ImportClock | undefined): Promise<GitImportSummary> {
     const { signal } = this.#options;
-    const flight = new InFlight(IN_FLIGHT);
+    const flight = new InFlight({ countMax: this.#options.inFlightMax, bytesMax: IN_FLIGHT_BYTES_MAX });
     const baseTree = (stored === undefined ? undefined : await treeOf(this.#repository, stored)) ?? this.#repository.emptyTree;
     let previous = stored;
     let position = 0;

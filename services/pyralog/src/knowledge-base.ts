@@ -1,6 +1,18 @@
-import type { Database, DatabaseHost, FactsPage, FactsQuery, FeedQuery, PageOptions, ReadOptions, SchemaAnswer, StatusAnswer } from '@pyralog/client';
-import { type AttributeDefinition, PyralogError, type Tx, TX_NONE } from '@pyralog/model';
-import { type AttributeName, type AttributeOptions, definitionOperation, type EntityAttributes, isDefined, type SchemaDefinition } from './attribute-types.ts';
+import {
+  type Database,
+  databaseAddress,
+  type DatabaseHost,
+  type FactsPage,
+  type FactsQuery,
+  type FeedQuery,
+  HttpHost,
+  type PageOptions,
+  type ReadOptions,
+  type SchemaAnswer,
+  type StatusAnswer,
+} from '@pyralog/client';
+import { type AttributeDefinition, PyralogError, type Tx, TX_NONE, type Value } from '@pyralog/model';
+import { type AttributeOptions, definitionOperation, type EntityAttributes, isDefined, type SchemaDefinition } from './attribute-types.ts';
 import { type Moment, toTx } from './moment.ts';
 import { printTransaction, resolveIds, type ReturnedEntities, type ReturnedIds, TransactionBuilder, type TransactionInput } from './transaction.ts';
 import { instantOfTx, type KnowledgeFact, readFact, type ReadValue, readValue, Ref } from './values.ts';
@@ -107,9 +119,8 @@ export class KnowledgeBase<S extends SchemaDefinition = SchemaDefinition> implem
    * @throws PyralogError `unreachable`, `database-not-found`
    */
   static async connect<const S extends SchemaDefinition = SchemaDefinition>(url: string, options: ConnectOptions<S> = {}): Promise<KnowledgeBase<S>> {
-    const { base, name } = parseDatabaseUrl(url);
-    const { HttpHost } = await import('@pyralog/client');
-    return KnowledgeBase.#prepare(new HttpHost(base), name, false, options.schema);
+    const { server, name } = databaseAddress(url);
+    return KnowledgeBase.#prepare(new HttpHost(server), name, false, options.schema);
   }
 
   /** Takes any host; it is disposed with the knowledge base. */
@@ -264,22 +275,15 @@ export class KnowledgeBase<S extends SchemaDefinition = SchemaDefinition> implem
   }
 }
 
-/** The server and the name in `http://127.0.0.1:4000/v1/main`. @throws PyralogError `usage` */
-export function parseDatabaseUrl(url: string): { readonly base: string; readonly name: string } {
-  const match = /^(https?:\/\/[^/?#]+(?:\/[^?#]*)?)\/v1\/([^/?#]+)\/?$/.exec(url);
-  if (match) return { base: match[1] as string, name: match[2] as string };
-  throw new PyralogError('usage', `${url} is not the address of a database.`, { hint: 'It looks like http://127.0.0.1:4000/v1/main.' });
-}
-
 function offsetOf(from: FeedOptions['from']): FeedQuery['offset'] {
   if (from === undefined || from === 'beginning') return '-1';
   if (from === 'now') return 'now';
   return 'after' in from ? `tx:${from.after}` : from.offset;
 }
 
-function readMeta(meta: ReadonlyMap<string, readonly Parameters<typeof readValue>[0][]>): Change['meta'] {
+function readMeta(meta: ReadonlyMap<string, readonly Value[]>): Change['meta'] {
   const read = Object.create(null) as Record<string, ReadValue | readonly ReadValue[]>;
-  for (const [name, values] of meta) read[name] = values.length === 1 ? readValue(values[0] as Parameters<typeof readValue>[0]) : values.map(readValue);
+  for (const [name, values] of meta) read[name] = values.length === 1 ? readValue(values[0] as Value) : values.map(readValue);
   return read;
 }
 

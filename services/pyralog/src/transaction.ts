@@ -180,7 +180,7 @@ export type ReturnedIds<R> = R extends Readonly<Record<string, Ref | string>> ? 
  */
 export function resolveIds<R extends ReturnedEntities>(returned: R, ids: ReadonlyMap<string, string>): ReturnedIds<R> {
   const resolved = {};
-  for (const [name, entity] of Object.entries(returned ?? {})) {
+  for (const [name, entity] of Object.entries<Ref | string>(returned ?? {})) {
     const given = idOf(entity);
     const id = isTemporaryId(given) ? ids.get(given) : given;
     if (id !== undefined) Object.defineProperty(resolved, name, { value: id, enumerable: true });

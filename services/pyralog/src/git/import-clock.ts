@@ -1,4 +1,5 @@
 import { CLOCK_STEP } from '@pyralog/model';
+import type { Clock } from '@pyralog/runtime';
 import { secondsText } from './documents.ts';
 
 const NANOS_PER_SECOND = 1_000_000_000n;
@@ -10,20 +11,20 @@ const NANOS_PER_SECOND = 1_000_000_000n;
  */
 export class ImportClock {
   #last: bigint;
-  readonly #nowNanos: () => bigint;
+  readonly #wall: Clock;
   /** Commits dated after now, which cannot have their time. */
   ahead = 0;
 
   /** @param last the newest transaction of the database, 0n for none */
-  constructor(last: bigint, nowNanos: () => bigint) {
+  constructor(last: bigint, wall: Clock) {
     this.#last = last;
-    this.#nowNanos = nowNanos;
+    this.#wall = wall;
   }
 
   /** @returns `at` of the next transaction, or undefined where the database shall choose */
   at(seconds: bigint): string | undefined {
     const wanted = seconds * NANOS_PER_SECOND;
-    const ahead = wanted > this.#nowNanos();
+    const ahead = wanted > this.#wall.nowNanos();
     if (ahead) this.ahead++;
     if (ahead || wanted <= this.#last) {
       this.#last += CLOCK_STEP;
