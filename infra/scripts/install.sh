@@ -1,9 +1,22 @@
 #!/bin/sh
-# Installs the packages of the lock file where they are not there yet. Quiet when there is nothing to do.
+# Installs the packages of the lock file unless they are there. Quiet when there is nothing to do; of
+# several at once, one installs and the others wait for it.
 set -eu
 cd "$(dirname "$0")/../.."
-stamp=node_modules/.installed
-if [ -f "$stamp" ] && cmp -s package-lock.json "$stamp"; then exit 0; fi
-echo "Installing packages …" >&2
+lock=.installing
+installed() { [ node_modules/.package-lock.json -nt package-lock.json ]; }
+if installed; then exit 0; fi
+waited=0
+until mkdir "$lock" 2>/dev/null; do
+  if [ "$waited" -ge 300 ]; then
+    echo "Another installation has been running for 5 minutes. If it has not, remove $PWD/$lock." >&2
+    exit 1
+  fi
+  sleep 1
+  waited=$((waited + 1))
+done
+trap 'rmdir "$lock"' EXIT
+if installed; then exit 0; fi
+echo "Installing packages (once) …" >&2
 npm ci --no-audit --no-fund --loglevel=error >&2
-cp package-lock.json "$stamp"
+touch node_modules/.package-lock.json

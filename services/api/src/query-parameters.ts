@@ -11,10 +11,10 @@ import { parseMoment } from './moment.ts';
 export const PAGE_ROWS_MAX = 10_000;
 const TIMEOUT_MILLIS_MAX = 60_000;
 
-const moment = (name: string, edge: 'start' | 'end', description: string): z.ZodType<Tx | undefined, string | undefined> =>
+const moment = (edge: 'start' | 'end', description: string): z.ZodType<Tx | undefined, string | undefined> =>
   z
     .string()
-    .transform((text) => parseMoment(name, text, edge))
+    .transform((text) => parseMoment(text, edge))
     .optional()
     .meta({ description, examples: ['2026-01-31T12:00:00Z'] });
 
@@ -85,7 +85,7 @@ export function readTx(name: string, text: string): Tx {
 
 /** Of every read. */
 const read = {
-  asOf: moment('asOf', 'end', 'The moment to read at: a tx, RFC 3339, or a date (its 00:00 in UTC). Without it: now.'),
+  asOf: moment('end', 'The moment to read at: a tx, RFC 3339, or a date (its 00:00 in UTC). Without it: now.'),
   await: awaited,
   timeout: timeout('How long to wait for `await`, or for a moment that is only just coming; default `5s`, at most `60s`. Then the answer is 504.'),
 };
@@ -96,8 +96,8 @@ const page = {
 };
 
 const range = {
-  from: moment('from', 'start', 'From this moment on: a tx, RFC 3339, or a date.'),
-  to: moment('to', 'end', 'Up to and including this moment.'),
+  from: moment('start', 'From this moment on: a tx, RFC 3339, or a date.'),
+  to: moment('end', 'Up to and including this moment.'),
 };
 
 const idInQuery = {
@@ -152,11 +152,11 @@ function asRef(given: Value | undefined): Value | undefined {
 export const diffQuery = z.strictObject({
   from: z
     .string()
-    .transform((text) => parseMoment('from', text, 'end'))
+    .transform((text) => parseMoment(text, 'end'))
     .meta({ description: 'The earlier moment (inclusive): a tx, RFC 3339, or a date.', examples: ['2026-01-31'] }),
   to: z
     .string()
-    .transform((text) => parseMoment('to', text, 'end'))
+    .transform((text) => parseMoment(text, 'end'))
     .meta({ description: 'The later moment (inclusive).', examples: ['2026-02-28T12:00:00Z'] }),
   ...page,
   ...read,
