@@ -49,6 +49,7 @@ const table = {
   'entity-not-found': { category: 'not-found', http: 404, retry: 'never', log: 'debug', title: 'The entity has no fact in force' },
   'transaction-not-found': { category: 'not-found', http: 404, retry: 'never', log: 'debug', title: 'There is no such transaction' },
   'database-not-found': { category: 'not-found', http: 404, retry: 'never', log: 'debug', title: 'There is no such database' },
+  'forbidden': { category: 'forbidden', http: 403, retry: 'never', log: 'info', title: 'The request is not allowed' },
   'method-not-allowed': { category: 'unsupported', http: 405, retry: 'never', log: 'debug', title: 'The method is not supported here' },
   'media-type-unsupported': { category: 'unsupported', http: 415, retry: 'never', log: 'debug', title: 'The media type is not supported' },
   // Overload and failures around us.

@@ -33,7 +33,7 @@ export async function run(channel: Channel, data: unknown): Promise<void> {
   const { log, objects, manifests } = lanes(channel, INDEXER_LANES);
   const stop = new AbortController();
   manifests.onClose(() => stop.abort());
-  await Indexer.run(
+  const running = Indexer.run(
     {
       info,
       partition,
@@ -46,4 +46,8 @@ export async function run(channel: Channel, data: unknown): Promise<void> {
     },
     stop.signal,
   );
+  await running.catch((error: unknown) => {
+    // Told to end, it may find its ports closed at any step.
+    if (!stop.signal.aborted) throw error;
+  });
 }

@@ -1,4 +1,4 @@
-import { type Fact, formatNanos, formatValue, type Tx, type Value } from '@pyralog/model';
+import { endOfStep, type Fact, formatNanos, formatValue, type Tx, type Value } from '@pyralog/model';
 import Table from 'cli-table3';
 import colours from 'picocolors';
 
@@ -22,9 +22,9 @@ export function shown(value: Value, width: number = Math.max(30, WIDTH - 60)): s
   return text.length > width ? `${text.slice(0, width - 1)}…` : text;
 }
 
-/** The moment of a transaction, to the millisecond. */
+/** The moment of a transaction, to the millisecond: the end of its clock step, so that a whole second shows as one. */
 export function moment(tx: Tx): string {
-  return formatNanos(tx).replace(/\.([0-9]{3})[0-9]{6}Z$/, '.$1Z').replace('T', ' ');
+  return formatNanos(endOfStep(tx)).replace(/\.([0-9]{3})[0-9]{6}Z$/, '.$1Z').replace('T', ' ');
 }
 
 export function factRows(facts: readonly Fact[]): string[][] {
