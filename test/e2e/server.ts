@@ -3,16 +3,10 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const BIN = fileURLToPath(new URL('../../services/pyralog/src/bin.ts', import.meta.url));
+const BIN = fileURLToPath(new URL('../../services/pyralog/dist/bin.js', import.meta.url));
 
-/** Arguments of `node` that run the command line from source. */
-export const cli = (...args: string[]): string[] => [
-  '--conditions=source',
-  '--import',
-  'tsx',
-  BIN,
-  ...args,
-];
+/** Arguments of `node` that run the command line as it is built; `npm test` builds it first. */
+export const cli = (...args: string[]): string[] => [BIN, ...args];
 
 /** A real `pyralog dev` in its own process. */
 export interface Server extends AsyncDisposable {

@@ -7,7 +7,7 @@ export interface ObjectInfo {
  * A bucket of immutable objects. Contract suite: test/contract/objects.ts.
  *
  * Keys are `/`-separated segments of `[A-Za-z0-9._-]`, none empty, `.` or `..`, 512 bytes at most;
- * others are a defect of the caller.
+ * others are a defect of the caller, and so is a key that is a folder of another (`a` and `a/b`).
  *
  * - `put` writes a whole object if and only if the key is free, atomically over processes, and resolves
  *   when it is durable: `created`, or `exists` where the key was taken (whatever its content). When it

@@ -1,0 +1,19 @@
+import type { DatabaseHost } from '@pyralog/client';
+import { describe } from 'vitest';
+import { feedContract } from './database-feed.ts';
+import { hostContract } from './database-hosts.ts';
+import { readContract } from './database-reads.ts';
+import { writeContract } from './database-writes.ts';
+
+/**
+ * What every `Database` and `DatabaseHost` promises, wherever it runs. Each test has a host of its own.
+ * @param make a host without databases
+ */
+export function databaseContract(name: string, make: () => Promise<DatabaseHost>): void {
+  describe(`${name} is a host of databases`, () => {
+    hostContract(make);
+    writeContract(make);
+    readContract(make);
+    feedContract(make);
+  });
+}
