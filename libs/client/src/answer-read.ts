@@ -90,6 +90,12 @@ export class AnswerFields {
     return value.map((each: Json) => read(fieldsOf(each, `an item of ${name}`)));
   }
 
+  texts(name: string): readonly string[] {
+    const value = this.#object.get(name);
+    if (!Array.isArray(value) || !value.every((each) => typeof each === 'string')) return this.#refuse(name, 'an array of strings');
+    return value as readonly string[];
+  }
+
   entries(name: string): readonly (readonly [string, Json])[] {
     const value = this.#object.get(name);
     if (!(value instanceof JsonObject)) return this.#refuse(name, 'an object');

@@ -27,13 +27,14 @@ export class HttpHost implements DatabaseHost {
       body: JSON.stringify({ partitions, strict, mode }),
     };
     const response = await send(request, this.#options);
-    return readAnswer(await bodyOf(response, request), (fields) => (fields.flag('created') ? 'created' : 'exists'));
+    await bodyOf(response, request);
+    return response.status === 201 ? 'created' : 'exists';
   }
 
   async list(): Promise<readonly string[]> {
     const request: HttpRequest = { method: 'GET', url: `${this.#url}/v1` };
     const response = await send(request, this.#options);
-    return readAnswer(await bodyOf(response, request), (fields) => fields.list('databases', (each) => each.text('name')));
+    return readAnswer(await bodyOf(response, request), (fields) => fields.texts('databases'));
   }
 
   async database(name: string): Promise<Database> {

@@ -12,7 +12,7 @@
  *
  * One 8-byte column serves all numbers: a record is read by us alone, and often holds one fact.
  */
-import { ByteReader, type ByteWriter } from '@pyralog/base';
+import type { ByteReader, ByteWriter } from '@pyralog/base';
 import { MessageHead, readMessage } from './arrow-message.ts';
 import { damaged } from './damage.ts';
 import { FactBatch } from './fact-batch.ts';

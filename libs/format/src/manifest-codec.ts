@@ -15,7 +15,7 @@ import {
  * Checks the invariants, against the manifest before it too where there is one, and encodes. JSON with
  * a checksum (checked-json.ts); int64 are decimal texts.
  */
-export function encodeManifest(manifest: Manifest, previous?: Manifest | undefined): Uint8Array {
+export function encodeManifest(manifest: Manifest, previous?: Manifest): Uint8Array {
   const wrong = checkManifest(previous, manifest);
   assert(wrong === undefined, `a manifest must not be written: ${wrong}`);
   return encodeCheckedJson({
