@@ -61,8 +61,8 @@ export function writeContract(make: () => Promise<DatabaseHost>): void {
     ['minus zero', '-0.0', { type: 'double', value: 0 }],
     ['infinity', '{"double":"-Infinity"}', { type: 'double', value: -Infinity }],
     ['false', 'false', { type: 'bool', value: false }],
-    ['an instant before 1970', '{"instant":"1815-12-10T00:00:00.000001Z"}', { type: 'instant', value: -4_862_073_599_999_999n - 0n }],
-    ['an instant beyond 9999', '{"instant":"+012026-01-01T00:00:00Z"}', { type: 'instant', value: 317_333_289_600_000_000n }],
+    ['an instant before 1970', '{"instant":"1815-12-10T00:00:00.000001Z"}', { type: 'instant', value: -4861727999999999n }],
+    ['an instant beyond 9999', '{"instant":"+012026-01-01T00:00:00Z"}', { type: 'instant', value: 317336745600000000n }],
     ['an empty string', '""', { type: 'string', value: '' }],
     ['NUL, quotes and line ends', String.raw`"a\u0000\"\\\r\n\u2028"`, { type: 'string', value: 'a\0"\\\r\n\u2028' }],
     ['four bytes of UTF-8', '"😀\uFFFD"', { type: 'string', value: '😀\uFFFD' }],
@@ -120,7 +120,8 @@ export function writeContract(make: () => Promise<DatabaseHost>): void {
     ['value-invalid', '{"ops":[{"entity":"a","n":{"instant":"yesterday"}}]}'],
     ['type-mismatch', '{"ops":[{"entity":"a","seen":"one"}]}'],
     ['facts-conflict', '{"ops":[{"entity":"a","n":1},{"entity":"a","n":2}]}'],
-    ['facts-conflict', '{"ops":[{"entity":"a","seen":1},{"op":"retract","entity":"a","attribute":"seen","value":1},{"entity":"a","new":1}]}'],
+    ['facts-conflict', '{"ops":[{"entity":"a","seen":1},{"op":"retract","entity":"a","attribute":"seen","value":1}]}'],
+    ['facts-conflict', '{"ops":[{"entity":"b","n":1},{"op":"retract","entity":"b","attribute":"n","value":1}]}'],
     ['cas-failed', '{"ops":[{"op":"cas","entity":"a","attribute":"seen","old":2,"new":3}]}'],
     ['cas-failed', '{"ops":[{"op":"cas","entity":"b","attribute":"seen","old":null,"new":3},{"op":"cas","entity":"a","attribute":"seen","old":null,"new":3}]}'],
     ['condition-failed', '{"if":[{"entity":"a","attribute":"seen","is":2}],"ops":[{"entity":"a","seen":3}]}'],
@@ -133,7 +134,6 @@ export function writeContract(make: () => Promise<DatabaseHost>): void {
     await using host = await make();
     const database = await create(host);
     const { tx } = await write(database, { entity: 'a', seen: 1 });
-    if (document.includes('"seen":1},{"op":"retract"')) await write(database, { entity: 'a', seen: 2 });
     const before = (await database.state({ index: 'eavt' }, { await: tx })).facts;
     await expectCode(commit(database, document), code);
     const after = await write(database, { entity: 'z', n: 1 });

@@ -1,1 +1,2 @@
-export { type Api, type ApiOptions, createApi } from './create.ts';
+export { type Api, type ApiOptions, createApi } from './api.ts';
+export type { ApiConfig } from './door.ts';

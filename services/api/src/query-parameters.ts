@@ -105,7 +105,8 @@ const idInQuery = {
 };
 
 export const databaseParams = z.object({ db: z.string().meta({ description: 'Name of the database.', examples: ['main'] }) });
-export const entityParams = z.object({ db: databaseParams.shape.db, '*': z.string().meta({ description: 'The entity id, percent-encoded.', examples: ['paper:1'] }) });
+export const entityParams = z.object({ db: databaseParams.shape.db, id: z.string().meta({ description: 'The entity id, percent-encoded.', examples: ['paper:1'] }) });
+export const restParams = z.object({ db: databaseParams.shape.db });
 export const transactionParams = z.object({ db: databaseParams.shape.db, tx: z.string().meta({ description: 'The transaction.', examples: ['1795526400000000000'] }) });
 
 export const noQuery = z.strictObject({});

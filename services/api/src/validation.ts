@@ -19,6 +19,13 @@ export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, ht
   };
 };
 
+/** As the validator does, for a handler that knows its schema late. @throws parameter-invalid, and what the model throws */
+export function checkParameters<T>(schema: z.ZodType<T>, data: unknown): T {
+  const result = schema.safeParse(data);
+  if (result.success) return result.data;
+  throw refusalOf(result.error, schema, data);
+}
+
 /** The first issue in our words. */
 export function refusalOf(error: z.ZodError, schema: z.ZodType, data: unknown): PyralogError {
   const issue = error.issues[0];
@@ -49,5 +56,6 @@ function unknownName(name: string, allowed: readonly string[]): PyralogError {
 }
 
 function namesOf(schema: z.ZodType): readonly string[] {
-  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+  const object = schema instanceof z.ZodPipe ? schema.in : schema;
+  return object instanceof z.ZodObject ? Object.keys(object.shape) : [];
 }

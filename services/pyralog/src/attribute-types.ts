@@ -26,7 +26,7 @@ export type AttributeValue<D extends AttributeOptions> = Multiplied<D, ReadTypes
 
 type Multiplied<D, T> = D extends { readonly cardinality: 'many' }
   ? readonly T[]
-  : D extends { readonly cardinality?: 'one' | undefined }
+  : D extends { readonly valueType: ValueType; readonly cardinality?: 'one' | undefined }
     ? T
     : T | readonly T[];
 

@@ -4,7 +4,7 @@ import type { Clock, Timers } from '@pyralog/runtime';
 import { commitDocument, commitEntity, GIT_ATTRIBUTES, HEAD_ATTRIBUTE, HEAD_ENTITY, schemaDocument } from './git/documents.ts';
 import { planHistory, type Plan, readHistory } from './git/history.ts';
 import { ImportClock } from './git/import-clock.ts';
-import { InFlight } from './git/in-flight.ts';
+import { InFlight } from './in-flight.ts';
 import type { Sha } from './git/objects.ts';
 import { type Repository, resolveCommit, treeOf } from './git/repository.ts';
 

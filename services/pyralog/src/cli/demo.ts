@@ -5,13 +5,12 @@ import { fileURLToPath } from 'node:url';
 import type { Database, TransactionInfo } from '@pyralog/client';
 import type { Fact } from '@pyralog/model';
 import { SystemClock, SystemTimers } from '@pyralog/runtime';
-import colours from 'picocolors';
 import { openEmbedded } from '../embedded.ts';
 import { openRepository } from '../git/repository.ts';
 import { importGit } from '../import-git.ts';
 import { EXIT } from './context.ts';
 import { sentenceOf } from './import.ts';
-import { line, moment, out, shown, table } from './print.ts';
+import { colours, line, moment, out, shown, table } from './print.ts';
 import { describe } from './read.ts';
 
 const DATABASE = 'repo';

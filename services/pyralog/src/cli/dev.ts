@@ -1,9 +1,10 @@
 import { once } from 'node:events';
+import { isPyralogError } from '@pyralog/model';
 import { createApi } from '@pyralog/service-api';
 import { openEmbedded } from '../embedded.ts';
 import { VERSION } from '../version.ts';
 import { cutRuleOf, EXIT } from './context.ts';
-import { line, note } from './print.ts';
+import { colours, line, note } from './print.ts';
 
 export interface DevOptions {
   readonly data: string | undefined;
@@ -14,10 +15,12 @@ export interface DevOptions {
 
 /** Everything in one process, until Ctrl-C. */
 export async function dev({ data, host: address, port, db }: DevOptions): Promise<number> {
+  // From the first moment on: Ctrl-C during the start is a wish too.
+  const asked = stopAsked();
   await using host = await openEmbedded({ dir: data, cutRule: cutRuleOf(process.env) });
   await host.create(db).catch((error: unknown) => {
     // It is there with other settings, which it keeps.
-    if (!(error instanceof Error && 'code' in error && error.code === 'database-exists')) throw error;
+    if (!isPyralogError(error) || error.code !== 'database-exists') throw error;
   });
   await host.database(db);
   await using api = await createApi({
@@ -26,23 +29,23 @@ export async function dev({ data, host: address, port, db }: DevOptions): Promis
     onError: (error) => note(`error: ${error.message} (${error.code})${error.cause instanceof Error ? `\n${error.cause.stack}` : ''}`),
   });
   const url = await api.listen(address, port);
-  line(`Pyralog ${VERSION}`);
-  line(data === undefined ? 'Data:      in memory; nothing is kept (give --data DIR to keep it)' : `Data:      ${data}`);
-  line(`Database:  ${url}/v1/${db}`);
-  line(`Feed:      ${url}/v1/${db}/feed?live=sse`);
-  line(`Docs:      ${url}/docs`);
-  line(`Metrics:   ${url}/metrics`);
-  line('Ready');
-  await stopAsked();
+  line(`${colours.bold('Pyralog')} ${VERSION}`);
+  line(data === undefined ? `  data       ${colours.yellow('in memory: nothing is kept')} (--data DIR keeps it)` : `  data       ${data}`);
+  line(`  database   ${url}/v1/${db}`);
+  line(`  feed       ${url}/v1/${db}/feed?live=sse`);
+  line(`  docs       ${url}/docs`);
+  line(`  metrics    ${url}/metrics`);
+  line('Ready (Ctrl-C stops)');
+  await asked;
   note('Stopping …');
   return EXIT.ok;
 }
 
 /** Ctrl-C or a polite kill; a second one ends the process at once. */
 async function stopAsked(): Promise<void> {
-  const asked = new AbortController();
-  // The signals' listeners alone do not keep the process alive; the server does.
-  await Promise.race(['SIGINT', 'SIGTERM'].map((signal) => once(process, signal, { signal: asked.signal }).catch(() => undefined)));
-  asked.abort();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  const heard = new AbortController();
+  await Promise.race(signals.map((signal) => once(process, signal, { signal: heard.signal }).catch(() => undefined)));
+  heard.abort();
+  for (const signal of signals) process.once(signal, () => process.exit(EXIT.interrupted));
 }

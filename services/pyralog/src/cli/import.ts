@@ -1,68 +1,108 @@
+import type { DatabaseHost } from '@pyralog/client';
 import { SystemClock, SystemTimers } from '@pyralog/runtime';
 import { SingleBar } from 'cli-progress';
-import { openRepository, type Repository } from '../git/repository.ts';
+import { databaseNameFor, openRepository, type Repository } from '../git/repository.ts';
 import { type GitImportProgress, type GitImportSummary, importGit } from '../import-git.ts';
-import { EXIT, type GlobalOptions, openHost } from './context.ts';
-import { line, note } from './print.ts';
+import { EXIT, type GlobalOptions, inFlightMax, openHost } from './context.ts';
+import { counted, line, note } from './print.ts';
 
-/** Commits on their way: in one process they stay in order, over HTTP requests may overtake each other. */
-const IN_FLIGHT_EMBEDDED = 256;
-const IN_FLIGHT_HTTP = 1;
-
-export interface ImportOptions extends GlobalOptions {
+export interface ImportOptions extends Omit<GlobalOptions, 'db'> {
+  /** Default: named after the repository. */
+  readonly db?: string | undefined;
   readonly ref: string;
-  readonly live?: boolean;
+  readonly live?: boolean | undefined;
 }
 
 /** `pyralog import git PATH`: resumable, incremental; Ctrl-C ends it behind a whole commit. */
 export async function importCommand(path: string, options: ImportOptions): Promise<number> {
   const repository = await openRepository(path);
-  await using host = await openHost(options);
-  const names = await host.list();
-  if (!names.includes(options.db)) await host.create(options.db, { mode: 'import' });
-  const database = await host.database(options.db);
-  const stop = new AbortController();
-  process.once('SIGINT', () => stop.abort());
-  const watched = options.json !== true && process.stderr.isTTY;
+  const name = options.db ?? databaseNameFor(repository);
+  await using host = await openHost(options, true);
+  const made = await prepare(host, name);
+  if (repository.shallow) note(`${repository.name} is a shallow clone: its history begins where the clone does.`);
+  if (options.json !== true) note(`Importing ${repository.name} (${options.ref}) into database ${name}${made ? ', which is new' : ''}.`);
+  const stop = stopOnInterrupt();
+  const bar = options.json !== true && process.stderr.isTTY ? new ProgressBar() : undefined;
   const started = performance.now();
-  const summary = await importGit(database, repository, {
-    ref: options.ref,
-    signal: stop.signal,
-    inFlightMax: options.data === undefined ? IN_FLIGHT_HTTP : IN_FLIGHT_EMBEDDED,
-    clock: new SystemClock(),
-    timers: new SystemTimers(),
-    onProgress: watched ? progressBar() : undefined,
-  });
+  const database = await host.database(name);
+  let summary: GitImportSummary;
+  try {
+    summary = await importGit(database, repository, {
+      ref: options.ref,
+      signal: stop,
+      inFlightMax: inFlightMax(options),
+      clock: new SystemClock(),
+      timers: new SystemTimers(),
+      onProgress: bar && ((progress) => bar.show(progress)),
+    });
+  } finally {
+    bar?.stop();
+  }
   const seconds = (performance.now() - started) / 1000;
-  if (options.live === true && summary.complete) await database.goLive();
-  if (options.json === true) line(JSON.stringify({ ...summary, seconds }));
-  else line(sentenceOf(repository, summary, seconds));
-  if (!summary.complete) note('Stopped. The same command goes on from here.');
-  return summary.complete ? EXIT.ok : EXIT.refused;
+  if (options.live === true && summary.complete && (await database.status()).mode === 'import') await database.goLive();
+  if (options.json === true) line(JSON.stringify({ database: name, ...summary, seconds }));
+  else tell(repository, summary, seconds);
+  return summary.complete ? EXIT.ok : EXIT.interrupted;
 }
 
-export function sentenceOf({ name }: Repository, { transactions, commits, changes, facts, resumedAfter }: GitImportSummary, seconds: number): string {
+/** Makes the database in import mode unless there is one. @returns whether it was made */
+async function prepare(host: DatabaseHost, name: string): Promise<boolean> {
+  const there = (await host.list()).includes(name);
+  return !there && (await host.create(name, { mode: 'import' })) === 'created';
+}
+
+function tell(repository: Repository, summary: GitImportSummary, seconds: number): void {
+  line(sentenceOf(repository, summary, seconds));
+  if (summary.datedAhead > 0) {
+    note(`${counted(summary.datedAhead, 'commit')} dated in the future got the time after the one before; commit/committed keeps the date.`);
+  }
+  if (!summary.complete) note('Stopped behind a whole commit. The same command goes on from here.');
+}
+
+export function sentenceOf({ name }: Pick<Repository, 'name'>, summary: GitImportSummary, seconds: number): string {
+  const { transactions, commits, changes, facts, resumedAfter } = summary;
   if (transactions === 0) return `${name}: nothing new; the database has every commit.`;
-  const rate = Math.round(transactions / Math.max(seconds, 0.001));
+  const rate = Math.round(transactions / Math.max(seconds, 0.001)).toLocaleString('en-US');
   const since = resumedAfter === undefined ? '' : ` after ${resumedAfter.slice(0, 10)}`;
-  return `${name}: ${transactions} transactions${since} (${commits} commits, ${changes} changed paths, ${facts} facts) in ${seconds.toFixed(1)} s, ${rate} a second.`;
+  const parts = [counted(commits, 'commit'), counted(changes, 'changed path'), counted(facts, 'fact')];
+  return `${name}: ${counted(transactions, 'transaction')}${since} (${parts.join(', ')}) in ${seconds.toFixed(1)} s, ${rate} a second.`;
+}
+
+/** The first Ctrl-C asks, the second ends the process at once. */
+function stopOnInterrupt(): AbortSignal {
+  const stop = new AbortController();
+  process.once('SIGINT', () => {
+    note('\nStopping behind the commits that are on their way; Ctrl-C again stops at once.');
+    process.once('SIGINT', () => process.exit(EXIT.interrupted));
+    stop.abort();
+  });
+  process.once('SIGTERM', () => stop.abort());
+  return stop.signal;
 }
 
 /** A bar on stderr, for a person who watches. */
-function progressBar(): (progress: GitImportProgress) => void {
-  const bar = new SingleBar({
-    format: '{bar} {percentage}%  {value}/{total} commits  {facts} facts  {rate}/s  {eta_formatted}',
+class ProgressBar {
+  readonly #bar = new SingleBar({
+    format: '{bar} {percentage}%  {value}/{total} commits  {facts} facts  {rate}/s  {eta_formatted} left',
     hideCursor: true,
     clearOnComplete: true,
     stream: process.stderr,
+    barsize: 24,
+    fps: 10,
+    // SIGINT is ours: the import ends in good order.
+    gracefulExit: false,
   });
-  const started = performance.now();
-  let running = false;
-  return ({ done, total, facts }) => {
-    if (!running) bar.start(total, 0, { facts: 0, rate: 0 });
-    running = true;
-    bar.setTotal(total);
-    bar.update(done, { facts, rate: Math.round((done * 1000) / Math.max(1, performance.now() - started)) });
-    if (done >= total) bar.stop();
-  };
+  readonly #started = performance.now();
+  #running = false;
+
+  show({ done, total, facts }: GitImportProgress): void {
+    if (!this.#running) this.#bar.start(total, 0, { facts: 0, rate: 0 });
+    this.#running = true;
+    this.#bar.setTotal(total);
+    this.#bar.update(done, { facts: facts.toLocaleString('en-US'), rate: Math.round((done * 1000) / Math.max(1, performance.now() - this.#started)) });
+  }
+
+  stop(): void {
+    if (this.#running) this.#bar.stop();
+  }
 }

@@ -1,14 +1,16 @@
-import { statfs } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { access, constants, mkdtemp, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type DatabaseHost, HttpHost } from '@pyralog/client';
 import { databaseOfKey, decodeDatabaseInfo, decodeManifest, verifyRun, verifySegment } from '@pyralog/format';
 import { createCodec } from '@pyralog/format/zstd';
 import { LocalLog } from '@pyralog/log/local';
 import { isPyralogError } from '@pyralog/model';
 import { LocalObjects } from '@pyralog/objects/local';
-import colours from 'picocolors';
-import { EXIT, openHost } from './context.ts';
-import { line } from './print.ts';
-
+import { openEmbedded } from '../embedded.ts';
+import { EXIT } from './context.ts';
+import { colours, counted, line } from './print.ts';
+import { sizeText } from './status.ts';
 /** Reads every file of a folder and checks all of its checksums. */
 export async function verify({ data, json }: { readonly data: string; readonly json?: boolean }): Promise<number> {
   const problems: { readonly file: string; readonly problem: string }[] = [];
@@ -45,42 +47,108 @@ export async function verify({ data, json }: { readonly data: string; readonly j
   if (json === true) line(JSON.stringify({ files, bytes, problems }));
   else {
     for (const { problem } of problems) line(`${colours.red('damaged')}  ${problem}`);
-    line(`${files} files, ${bytes} bytes: ${problems.length === 0 ? colours.green('all whole') : colours.red(`${problems.length} damaged`)}`);
+    line(`${counted(files, 'file')}, ${sizeText(bytes)}: ${problems.length === 0 ? colours.green('all whole') : colours.red(`${problems.length} damaged`)}`);
   }
   return problems.length === 0 ? EXIT.ok : EXIT.refused;
 }
 
 type Verdict = 'ok' | 'warn' | 'fail';
+type Tell = (verdict: Verdict, text: string, advice?: string) => void;
 
-/** Checks one after the other, each with what to do about it. */
-export async function doctor({ url, data }: { readonly url: string; readonly data?: string }): Promise<number> {
-  const verdicts: Verdict[] = [];
-  const tell = (verdict: Verdict, text: string): void => {
-    verdicts.push(verdict);
+const FREE_BYTES_WARN = 2 ** 30;
+
+/** Checks one after the other, each with what to do about it. Changes nothing that stays. */
+export async function doctor({ url, data, json }: { readonly url: string; readonly data?: string | undefined; readonly json?: boolean | undefined }): Promise<number> {
+  const checks: { readonly verdict: Verdict; readonly text: string; readonly advice: string | undefined }[] = [];
+  const tell: Tell = (verdict, text, advice) => {
+    checks.push({ verdict, text, advice });
+    if (json === true) return;
     const colour = { ok: colours.green, warn: colours.yellow, fail: colours.red }[verdict];
     line(`${colour(verdict.padEnd(4))}  ${text}`);
+    if (advice !== undefined) line(`      ${advice}`);
   };
+  checkPrograms(tell);
+  if (data === undefined) await checkHost(tell, `server at ${url}`, async () => new HttpHost(url));
+  else if (await checkFolder(tell, data)) await checkHost(tell, 'log and bucket', () => openEmbedded({ dir: data }));
+  if (json === true) line(JSON.stringify(checks));
+  return checks.some(({ verdict }) => verdict === 'fail') ? EXIT.refused : EXIT.ok;
+}
+
+function checkPrograms(tell: Tell): void {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  const fits = major > 20 || (major === 20 && minor >= 19);
-  tell(fits ? 'ok' : 'fail', `Node ${process.version}${fits ? '' : '; 20.19 or later is needed'}`);
-  if (data !== undefined) {
-    const space = await statfs(data).catch(() => undefined);
-    if (space === undefined) tell('fail', `${data} is not there, or cannot be read`);
-    else {
-      const free = (space.bavail * space.bsize) / 2 ** 30;
-      tell(free < 1 ? 'warn' : 'ok', `${free.toFixed(1)} GiB free at ${data}${free < 1 ? '; writes stop when the disk is full' : ''}`);
-    }
+  if (major > 20 || (major === 20 && minor >= 19)) tell('ok', `Node ${process.version}`);
+  else tell('fail', `Node ${process.version} is too old`, 'Install Node 20.19 or later.');
+  const git = spawnSync('git', ['--version'], { encoding: 'utf8' });
+  if (git.status === 0) tell('ok', git.stdout.trim());
+  else tell('warn', 'git is not on the PATH', 'Only `pyralog import git` needs it.');
+}
+
+/** @returns whether it makes sense to open the folder */
+async function checkFolder(tell: Tell, dir: string): Promise<boolean> {
+  const found = await stat(dir).catch(() => undefined);
+  if (found === undefined) {
+    tell('fail', `There is no folder ${dir}`, '`pyralog dev --data DIR` and `pyralog create NAME --data DIR` make it.');
+    return false;
   }
   try {
-    await using host = await openHost({ url, data, db: 'main' });
-    for (const name of await host.list()) {
-      const status = await (await host.database(name)).status();
-      const behind = status.partitions.reduce((sum, { logEnd, indexed }) => sum + logEnd - indexed, 0);
-      tell('ok', `database ${name}: ${status.mode}, ${behind} records behind the index`);
-    }
-    tell('ok', data === undefined ? `server at ${url}` : 'log and bucket open');
-  } catch (error) {
-    tell('fail', isPyralogError(error) ? `${error.message} ${error.hint ?? ''}` : String(error));
+    await access(dir, constants.R_OK | constants.W_OK | constants.X_OK);
+    tell('ok', `${dir} can be read and written`);
+  } catch {
+    tell('fail', `${dir} cannot be read and written by this user`, 'Change its owner or its mode.');
+    return false;
   }
-  return verdicts.includes('fail') ? EXIT.refused : EXIT.ok;
+  const space = await statfs(dir);
+  const free = space.bavail * space.bsize;
+  if (free >= FREE_BYTES_WARN) tell('ok', `${sizeText(free)} free`);
+  else tell('warn', `only ${sizeText(free)} free`, 'Writes are refused when the disk is full; reads go on.');
+  await probeStore(tell, dir);
+  return true;
+}
+
+/** Every manifest relies on it: of two writers of one name exactly one may win. */
+async function probeStore(tell: Tell, dir: string): Promise<void> {
+  const folder = await mkdtemp(join(dir, '.probe-'));
+  try {
+    const store = await LocalObjects.open({ dir: folder });
+    const [one, two] = [Buffer.from('one'), Buffer.from('two')];
+    const race = await Promise.all([store.put('probe', one), store.put('probe', two)]);
+    const again = await store.put('probe', two);
+    const exact = [...race].sort().join() === 'created,exists' && again === 'exists';
+    if (exact) tell('ok', 'the file system keeps the first writer of a name');
+    else tell('fail', `the file system lets a name be written twice (${race.join()}, ${again})`, 'Use a local disk, not this kind of network share.');
+  } catch (error) {
+    tell('fail', `writing to ${dir} fails: ${wordsOf(error)}`);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function checkHost(tell: Tell, what: string, open: () => Promise<DatabaseHost>): Promise<void> {
+  try {
+    await using host = await open();
+    const names = await host.list();
+    tell('ok', `${what}: ${counted(names.length, 'database')}`);
+    for (const name of names) await checkDatabase(tell, host, name);
+  } catch (error) {
+    const locked = isPyralogError(error) && error.code === 'data-locked';
+    tell(locked ? 'warn' : 'fail', `${what}: ${wordsOf(error)}`, locked ? 'That is as it should be while a server runs; ask it instead: pyralog doctor --url URL.' : hintOf(error));
+  }
+}
+
+async function checkDatabase(tell: Tell, host: DatabaseHost, name: string): Promise<void> {
+  try {
+    const { mode, version, partitions } = await (await host.database(name)).status();
+    const behind = partitions.reduce((sum, { logEnd, indexed }) => sum + logEnd - indexed, 0);
+    tell('ok', `database ${name}: ${mode}, version ${version}, ${counted(behind, 'record')} in the log alone`);
+  } catch (error) {
+    tell('fail', `database ${name}: ${wordsOf(error)}`, hintOf(error) ?? '`pyralog verify --data DIR` names what is damaged.');
+  }
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message.replace(/\.$/, '') : String(error);
+}
+
+function hintOf(error: unknown): string | undefined {
+  return isPyralogError(error) ? error.hint : undefined;
 }

@@ -1,13 +1,14 @@
-import { readFileSync } from 'node:fs';
-import { type CommitResult, printCommit } from '@pyralog/client';
-import { formatNanos, PyralogError } from '@pyralog/model';
-import { EXIT, type GlobalOptions, openHost, report, withDatabase } from './context.ts';
-import { factTable, line, note, out } from './print.ts';
+import { type CommitResult, type Database, printCommit } from '@pyralog/client';
+import { formatNanos, isPyralogError } from '@pyralog/model';
+import { InFlight } from '../in-flight.ts';
+import { EXIT, type GlobalOptions, inFlightMax, openHost, report, withDatabase } from './context.ts';
+import { documentsIn, type GivenDocument, openInput } from './documents.ts';
+import { counted, factTable, harmless, line, note, out } from './print.ts';
 
-const STDIN = 0;
+const IN_FLIGHT_BYTES_MAX = 16 * 1024 * 1024;
 
-export async function create(name: string, options: GlobalOptions & { readonly strict?: boolean; readonly import?: boolean }): Promise<void> {
-  await using host = await openHost(options);
+export async function create(name: string, options: GlobalOptions & { readonly strict?: boolean | undefined; readonly import?: boolean | undefined }): Promise<void> {
+  await using host = await openHost(options, true);
   const made = await host.create(name, { strict: options.strict, mode: options.import === true ? 'import' : 'live' });
   if (options.json === true) line(JSON.stringify({ name, created: made === 'created' }));
   else line(made === 'created' ? `Created ${name}.` : `${name} exists with these settings.`);
@@ -20,42 +21,76 @@ export async function live(options: GlobalOptions): Promise<void> {
   });
 }
 
-/** One JSON document, or one a line. Stops at the first that is refused and says which. */
-export async function transact(file: string | undefined, options: GlobalOptions): Promise<number> {
-  if ((file === undefined || file === '-') && process.stdin.isTTY) note('Reading a transaction document from the terminal; end with Ctrl-D.');
-  const documents = documentsOf(read(file));
+export interface TransactOptions extends GlobalOptions {
+  readonly keepGoing?: boolean | undefined;
+  readonly facts?: boolean | undefined;
+}
+
+/**
+ * Commits what a file or standard input holds: one document, a JSON array of them, or one a line; each is a transaction of
+ * its own. Stops at the first that is refused, or tells each of them and goes on.
+ */
+export async function transact(file: string | undefined, options: TransactOptions): Promise<number> {
+  const input = await openInput(file);
   return withDatabase(options, async (database) => {
-    for (const [i, document] of documents.entries()) {
-      try {
-        show(await database.transact(document), options);
-      } catch (error) {
-        if (documents.length > 1) note(`Line ${i + 1} of ${documents.length} was refused; the lines before it are committed.`);
-        return report(error);
-      }
+    const tally = new Tally(database, options);
+    // To stop behind a refused document the next one waits for its answer.
+    const flight = new InFlight({ countMax: options.keepGoing === true ? inFlightMax(options) : 1, bytesMax: IN_FLIGHT_BYTES_MAX });
+    for await (const given of documentsIn(input)) {
+      if (!(await flight.send(given.document.length, () => tally.commit(given)))) break;
     }
-    return EXIT.ok;
+    await flight.settle().catch(() => {});
+    return tally.finish();
   });
 }
 
-function read(file: string | undefined): Uint8Array {
-  try {
-    return readFileSync(file === undefined || file === '-' ? STDIN : file);
-  } catch (error) {
-    throw new PyralogError('usage', `${file ?? 'standard input'} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+/** What became of the documents. */
+class Tally {
+  readonly #database: Database;
+  readonly #options: TransactOptions;
+  #committed = 0;
+  #refused = 0;
+  #facts = 0;
+  #last: CommitResult | undefined;
+  #status: number = EXIT.ok;
+
+  constructor(database: Database, options: TransactOptions) {
+    this.#database = database;
+    this.#options = options;
+  }
+
+  /** @throws where nothing more shall be sent */
+  async commit({ document, place }: GivenDocument): Promise<void> {
+    const { json, facts, keepGoing } = this.#options;
+    try {
+      const result = await this.#database.transact(document);
+      this.#committed++;
+      this.#facts += result.facts.length;
+      this.#last = result;
+      if (json === true) line(printCommit(result, place === undefined || facts === true));
+      else if (place === undefined || facts === true) show(result);
+    } catch (error) {
+      this.#refused++;
+      if (place !== undefined) note(`${place}:`);
+      this.#status = report(error, json);
+      const refused = isPyralogError(error) && error.row.category !== 'unavailable' && error.row.category !== 'interrupted';
+      if (keepGoing !== true || !refused) throw error;
+    }
+  }
+
+  finish(): number {
+    const { json } = this.#options;
+    const several = this.#committed + this.#refused !== 1;
+    if (several && json !== true) {
+      const until = this.#last === undefined ? '' : `, the last at tx ${this.#last.tx}`;
+      line(`${counted(this.#committed, 'transaction')} committed (${counted(this.#facts, 'fact')})${until}${this.#refused === 0 ? '' : `; ${this.#refused} refused`}.`);
+    }
+    return this.#status;
   }
 }
 
-/** A body in which every line is an object of its own is one document a line; any other is one document. */
-function documentsOf(bytes: Uint8Array): Uint8Array[] {
-  const lines = Buffer.from(bytes).toString('latin1').split('\n').filter((text) => text.trim() !== '');
-  const apart = lines.length > 1 && lines.every((text) => /^\s*\{.*\}\s*$/.test(text));
-  return apart ? lines.map((text) => Buffer.from(text, 'latin1')) : [bytes];
-}
-
-function show(result: CommitResult, { json }: GlobalOptions): void {
-  if (json === true) return line(printCommit(result));
+function show(result: CommitResult): void {
   line(`tx ${result.tx}  ${formatNanos(result.tx)}${result.duplicate ? '  (sent before; this is the first result)' : ''}`);
-  for (const [temporary, entity] of result.ids) line(`${temporary} is ${entity}`);
-  out(factTable(result.facts));
+  for (const [temporary, entity] of result.ids) line(`${harmless(temporary)} is ${harmless(entity)}`);
+  out(factTable(result.facts, false));
 }
-

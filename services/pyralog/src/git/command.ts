@@ -2,7 +2,7 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { PyralogError } from '@pyralog/model';
 import { HandOver } from './hand-over.ts';
-import { StreamReader } from './stream-reader.ts';
+import { StreamReader } from '../stream-reader.ts';
 
 /** Its own process group: Ctrl-C in a terminal stops the importer in good order, not git in the middle. */
 const SPAWN = { detached: true, windowsHide: true } as const;

@@ -32,6 +32,14 @@ export class StreamReader {
     return part;
   }
 
+  /** What is left when no delimiter comes any more. @returns undefined where nothing is */
+  async rest(): Promise<Buffer | undefined> {
+    while (await this.#fill(1));
+    const part = this.#buffer.subarray(this.#at);
+    this.#at = this.#buffer.length;
+    return part.length === 0 ? undefined : part;
+  }
+
   /** Reads at least so many bytes more; what was consumed is let go. */
   async #fill(atLeast: number): Promise<boolean> {
     const parts = [this.#buffer.subarray(this.#at)];

@@ -1,0 +1,223 @@
+import type { Socket } from 'node:net';
+import { type DatabaseHost, PROBLEM_TYPE, printProblem } from '@pyralog/client';
+import { DOCUMENT_BYTES_MAX, PyralogError } from '@pyralog/model';
+import { type Clock, SystemClock, SystemTimers, type Timers } from '@pyralog/runtime';
+import fastify, { type FastifyReply, type FastifyRequest } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { Registry } from 'prom-client';
+import { BodyBudget } from './bodies.ts';
+import { type ApiConfig, type App, type Door } from './door.ts';
+import { DoorMetrics } from './door-metrics.ts';
+import { feedRoute } from './feed-route.ts';
+import { guard, isLoopback } from './guard.ts';
+import { documentation } from './openapi.ts';
+import { operationRoutes } from './operation-routes.ts';
+import { problemFor, sendProblem } from './problems.ts';
+import { parseQueryString } from './query-string.ts';
+import { readRoutes } from './read-routes.ts';
+import { RouteTable } from './route-table.ts';
+import { validatorCompiler } from './validation.ts';
+import { writeRoutes } from './write-routes.ts';
+
+const MIB = 1024 * 1024;
+
+const DEFAULTS: ApiConfig = {
+  linesInFlightMax: 256,
+  lineBytesInFlightMax: 64 * MIB,
+  unsentAnswersMax: 8 * MIB,
+  bodyBytesMax: 512 * MIB,
+  feedReadersMax: 1_000,
+  heartbeatMillis: 15_000,
+  longPollMillis: 20_000,
+  drainMillis: 10_000,
+};
+
+/** Addresses hold values and cursors; Node's own 16 KiB would be a few thousand characters of either. */
+const HEADER_BYTES_MAX = 128 * 1024;
+/** An entity id of 1,024 bytes, percent-encoded. */
+const PATH_PART_MAX = 4096;
+const IDLE_CHECK_MILLIS = 50;
+
+export interface ApiOptions {
+  readonly host: DatabaseHost;
+  readonly version: string;
+  /** Told of every error that the operator should see: failing storage, damage, defects (`internal`, with its cause). */
+  readonly onError: (error: PyralogError) => void;
+  readonly config?: Partial<ApiConfig> | undefined;
+  /** What `/metrics` shows; default one of the door's own. */
+  readonly metrics?: Registry | undefined;
+  readonly clock?: Clock | undefined;
+  readonly timers?: Timers | undefined;
+  /** Why the server cannot serve yet; empty when it can. */
+  readonly notReady?: (() => readonly string[]) | undefined;
+}
+
+/** A running HTTP door. */
+export interface Api extends AsyncDisposable {
+  /**
+   * Starts to listen.
+   * @param address of an interface; requests to a loopback one must name it by a name of loopback
+   * @param port 0 for any free one
+   * @returns the URL
+   * @throws unreachable where the port is taken
+   */
+  listen(address: string, port: number): Promise<string>;
+  /** Takes no more requests, ends feeds and streams, and resolves when those on their way are answered or the time is over. */
+  close(): Promise<void>;
+}
+
+/** The HTTP door of a host of databases: the routes of docs/api, validated by the schemas that document them. */
+export async function createApi(options: ApiOptions): Promise<Api> {
+  const clock = options.clock ?? new SystemClock();
+  const timers = options.timers ?? new SystemTimers();
+  const config = { ...DEFAULTS, ...options.config };
+  const stopping = new AbortController();
+  const metrics = new DoorMetrics(options.metrics ?? new Registry());
+  const door: Door = {
+    host: options.host,
+    version: options.version,
+    config,
+    metrics,
+    clock,
+    timers,
+    budget: new BodyBudget(config.bodyBytesMax),
+    stopping: stopping.signal,
+    notReady: options.notReady ?? (() => []),
+  };
+  const routes = new RouteTable();
+  const app = newApp(routes);
+  const listening = { loopback: true };
+  hooks(app, door, { routes, listening, onError: options.onError });
+  await documentation(app, options.version);
+  operationRoutes(app, door);
+  writeRoutes(app, door);
+  readRoutes(app, door);
+  feedRoute(app, door);
+
+  let closed: Promise<void> | undefined;
+  const close = (): Promise<void> => (closed ??= drained(app, stopping, timers, config.drainMillis));
+  return {
+    async listen(address, port) {
+      listening.loopback = isLoopback(address);
+      return listen(app, address, port);
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function newApp(routes: RouteTable): App {
+  const app = fastify({
+    bodyLimit: DOCUMENT_BYTES_MAX,
+    http: { maxHeaderSize: HEADER_BYTES_MAX },
+    routerOptions: { maxParamLength: PATH_PART_MAX, querystringParser: parseQueryString },
+    // A request that comes while the server stops is answered by a problem like every other.
+    return503OnClosing: false,
+    clientErrorHandler: refuseUnreadable,
+    frameworkErrors: (error, _request, reply) => void sendProblem(reply as FastifyReply, problemFor(error)),
+  }).withTypeProvider<ZodTypeProvider>();
+  app.addHook('onRoute', ({ method, url }) => routes.add(method, url));
+  app.setValidatorCompiler(validatorCompiler);
+  // Answers are sent as text; their schemas are documentation.
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  // Bodies are read by their handlers, byte by byte: a parser that makes numbers of them would lose an int64.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
+  return app;
+}
+
+interface HookOptions {
+  readonly routes: RouteTable;
+  readonly listening: { readonly loopback: boolean };
+  readonly onError: ApiOptions['onError'];
+}
+
+function hooks(app: App, door: Door, { routes, listening, onError }: HookOptions): void {
+  const { stopping, metrics } = door;
+  app.addHook('onRequest', (request, reply, done) => {
+    try {
+      if (stopping.aborted) refuseWhileStopping(request, reply);
+      guard(request, listening.loopback);
+      done();
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+  app.addHook('onResponse', (request, reply, done) => {
+    metrics.answered(request.method, request.routeOptions.url ?? 'none', reply.statusCode, reply.elapsedTime);
+    done();
+  });
+  app.setErrorHandler((error, _request, reply) => {
+    const problem = problemFor(error);
+    if (problem.row.log === 'error') onError(problem);
+    void sendProblem(reply, problem);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const methods = routes.methodsOf(request.url);
+    if (methods.length === 0) {
+      return sendProblem(reply, new PyralogError('not-found', `There is nothing at ${JSON.stringify(shortened(request.url))}.`, { hint: 'See /docs for all addresses.' }));
+    }
+    reply.header('allow', methods.join(', '));
+    return sendProblem(
+      reply,
+      new PyralogError('method-not-allowed', `${request.method} is not supported here.`, { hint: `Use ${methods.join(' or ')}.`, extra: { allowed: methods } }),
+    );
+  });
+}
+
+function shortened(url: string): string {
+  return url.length <= 100 ? url : `${url.slice(0, 97)}…`;
+}
+
+/** @throws stopping for all but the probes, which say it in their own way */
+function refuseWhileStopping(request: FastifyRequest, reply: FastifyReply): void {
+  reply.header('connection', 'close');
+  if (!request.url.startsWith('/healthz/')) throw new PyralogError('stopping', 'The server is stopping.');
+}
+
+/** Answers what is no HTTP, or too much of it, before the framework sees it. */
+function refuseUnreadable(error: Error & { readonly code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
+  const body = printProblem(
+    new PyralogError('parameter-invalid', tooLarge ? `The address and the headers have more than ${HEADER_BYTES_MAX} bytes.` : 'The request is not HTTP/1.1.'),
+  );
+  socket.end(`HTTP/1.1 400 Bad Request\r\ncontent-type: ${PROBLEM_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`);
+}
+
+async function listen(app: App, address: string, port: number): Promise<string> {
+  try {
+    await app.listen({ host: address, port });
+  } catch (error) {
+    const taken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
+    throw new PyralogError('unreachable', taken ? `Port ${port} of ${address} is taken.` : `Cannot listen on ${address}:${port} (${(error as Error).message}).`, {
+      hint: taken ? 'Give another with --port, or 0 for any free one.' : undefined,
+      cause: error,
+    });
+  }
+  const bound = app.server.address();
+  if (bound === null || typeof bound === 'string') return `http://${address}:${port}`;
+  return `http://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
+}
+
+async function drained(app: App, stopping: AbortController, timers: Timers, drainMillis: number): Promise<void> {
+  stopping.abort();
+  const ended = new AbortController();
+  using _limit = timers.after(drainMillis, () => app.server.closeAllConnections());
+  // A kept connection becomes idle when its last request is answered, which closing once does not see.
+  const idle = (async () => {
+    while (!ended.signal.aborted) {
+      app.server.closeIdleConnections();
+      await timers.sleep(IDLE_CHECK_MILLIS, ended.signal);
+    }
+  })();
+  try {
+    await app.close();
+  } finally {
+    ended.abort();
+    await idle;
+  }
+}

@@ -1,0 +1,35 @@
+import { printStatus, type StatusAnswer } from '@pyralog/client';
+import { type GlobalOptions, openHost } from './context.ts';
+import { colours, line, moment, note, out, table } from './print.ts';
+
+/** One database, or all where none is named. */
+export async function status(options: Omit<GlobalOptions, 'db'> & { readonly db?: string | undefined }): Promise<void> {
+  await using host = await openHost(options);
+  const names = options.db === undefined ? await host.list() : [options.db];
+  const answers: StatusAnswer[] = [];
+  for (const name of names) answers.push(await (await host.database(name)).status());
+  if (options.json === true) {
+    const texts = answers.map(printStatus);
+    line(options.db === undefined ? `[${texts.join(',')}]` : (texts[0] ?? ''));
+    return;
+  }
+  if (answers.length === 0) note('There is no database yet: `pyralog create NAME` makes one.');
+  answers.forEach((answer, i) => show(answer, i === 0 ? '' : '\n'));
+}
+
+function show({ database, mode, strict, durable, version, id, partitions, bytes }: StatusAnswer, before: string): void {
+  const words = [mode, strict ? 'strict' : '', durable ? '' : 'in memory, nothing is kept'].filter((word) => word !== '');
+  out(before);
+  line(`${colours.bold(database)}  ${words.join(', ')}  ${colours.dim(`version ${version}, id ${id}`)}`);
+  const rows = partitions.map((each) => [each.partition, each.epoch, each.logEnd, each.indexed, each.logEnd - each.indexed, each.liveFacts, each.runs].map(String).concat(moment(each.closed)));
+  out(table(['partition', 'epoch', 'log end', 'indexed', 'behind', 'live facts', 'runs', 'closed'], rows));
+  const sizes = Object.entries(bytes).map(([kind, count]) => `${kind} ${sizeText(count)}`);
+  if (sizes.length > 0) line(`in the bucket: ${sizes.join(', ')}`);
+}
+
+/** 1536 → "1.5 KiB". */
+export function sizeText(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const power = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
+  return power === 0 ? `${bytes} B` : `${(bytes / 1024 ** power).toFixed(1)} ${units[power]}`;
+}
