@@ -15,7 +15,9 @@ export default class ClosingLine implements Reporter {
       }
     }
     process.on('exit', () => {
-      process.stdout.write(`\n${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped\n`);
+      process.stdout.write(
+        `\n${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped\n`,
+      );
     });
   }
 }

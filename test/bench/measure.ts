@@ -8,7 +8,8 @@ export interface Latency {
 /** Percentiles of durations in milliseconds. */
 export function latency(samples: readonly number[]): Latency {
   const sorted = samples.toSorted((a, b) => a - b);
-  const at = (q: number): number => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] as number;
+  const at = (q: number): number =>
+    sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] as number;
   return { p50: at(0.5), p99: at(0.99), count: sorted.length };
 }
 

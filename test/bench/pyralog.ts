@@ -14,7 +14,15 @@ import { createApi } from '@pyralog/service-api';
 import { type Tx, tx as asTx } from '@pyralog/model';
 import { openEmbedded } from '../../services/pyralog/src/embedded.ts';
 import { figure, inFlight, latency, timed } from './measure.ts';
-import { type Draws, generate, person, readDraws, SCHEMA_DOCUMENT, toDocument, transactions } from './workload.ts';
+import {
+  type Draws,
+  generate,
+  person,
+  readDraws,
+  SCHEMA_DOCUMENT,
+  toDocument,
+  transactions,
+} from './workload.ts';
 
 const { values } = parseArgs({
   options: {
@@ -23,7 +31,11 @@ const { values } = parseArgs({
     draws: { type: 'string', default: '2000' },
   },
 });
-const size = { entities: Number(values.entities), updates: Number(values.updates), draws: Number(values.draws) };
+const size = {
+  entities: Number(values.entities),
+  updates: Number(values.updates),
+  draws: Number(values.draws),
+};
 const folder = generate('.cache/bench', size);
 const dir = mkdtempSync(join(tmpdir(), 'pyralog-bench-'));
 const line = (text: string): void => void process.stdout.write(`${text}\n`);
@@ -32,8 +44,12 @@ const millis = (samples: readonly number[]): string => {
   return `p50 ${figure(p50)} ms, p99 ${figure(p99)} ms (${count})`;
 };
 
-line(`npm run bench -- --entities ${size.entities} --updates ${size.updates} --draws ${size.draws}`);
-line(`${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}; fdatasync before every answer\n`);
+line(
+  `npm run bench -- --entities ${size.entities} --updates ${size.updates} --draws ${size.draws}`,
+);
+line(
+  `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}; fdatasync before every answer\n`,
+);
 
 await using host = await openEmbedded({ dir });
 await host.create('main');
@@ -59,8 +75,15 @@ process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
 /** Loads a part with several transactions in flight, and waits until all but the live part is in runs. */
 async function load(part: string, factsEach: number, concurrency: number): Promise<void> {
   const documents: { readonly tx: number; readonly bytes: Uint8Array }[] = [];
-  for await (const transaction of transactions(folder, part)) documents.push({ tx: transaction.tx, bytes: toDocument(transaction) });
-  const commit = async ({ tx, bytes }: { readonly tx: number; readonly bytes: Uint8Array }): Promise<void> => {
+  for await (const transaction of transactions(folder, part))
+    documents.push({ tx: transaction.tx, bytes: toDocument(transaction) });
+  const commit = async ({
+    tx,
+    bytes,
+  }: {
+    readonly tx: number;
+    readonly bytes: Uint8Array;
+  }): Promise<void> => {
     txs[tx] = (await database.transact(bytes)).tx;
   };
   const loading = await timed(() => inFlight(documents, concurrency, commit));
@@ -73,7 +96,9 @@ async function load(part: string, factsEach: number, concurrency: number): Promi
   });
   const facts = documents.length * factsEach;
   const rate = (ms: number): string => figure((facts * 1000) / ms);
-  line(`${part}: ${rate(loading)} facts/s acknowledged, ${rate(loading + flushing)} facts/s with indexes flushed (${factsEach} a transaction, ${concurrency} in flight)`);
+  line(
+    `${part}: ${rate(loading)} facts/s acknowledged, ${rate(loading + flushing)} facts/s with indexes flushed (${factsEach} a transaction, ${concurrency} in flight)`,
+  );
 }
 
 async function latencies(on: Database, door: string): Promise<void> {
@@ -86,7 +111,8 @@ async function latencies(on: Database, door: string): Promise<void> {
     const bytes = toDocument(transaction);
     samples.push(await timed(() => on.transact(bytes)));
   }
-  for (const [rows, samples] of bySize) line(`commit of ${rows} facts, one in flight, ${door}: ${millis(samples)}`);
+  for (const [rows, samples] of bySize)
+    line(`commit of ${rows} facts, one in flight, ${door}: ${millis(samples)}`);
 }
 
 async function reads(on: Database, draws: Draws, door: string): Promise<void> {
@@ -98,8 +124,15 @@ async function reads(on: Database, draws: Draws, door: string): Promise<void> {
   for (const { e, t, x } of draws.R3) {
     const asOf = txs[t] ?? asTx(0n);
     let name: unknown;
-    past.push(await timed(async () => (name = (await on.entity(person(e), { asOf })).attributes.get(attrs[0] as string)?.values[0]?.value)));
-    if (name !== x[0]) throw new Error(`R3: ${person(e)} as of ${t} is ${String(name)}, not ${String(x[0])}`);
+    past.push(
+      await timed(
+        async () =>
+          (name = (await on.entity(person(e), { asOf })).attributes.get(attrs[0] as string)
+            ?.values[0]?.value),
+      ),
+    );
+    if (name !== x[0])
+      throw new Error(`R3: ${person(e)} as of ${t} is ${String(name)}, not ${String(x[0])}`);
   }
   line(`entity as of, ${door}: ${millis(past)}`);
   const history: number[] = [];

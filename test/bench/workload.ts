@@ -59,7 +59,10 @@ export function readDraws(folder: string): Draws {
 }
 
 /** The transactions of one part (`w1`, `w2`, `w3`), in order. */
-export async function* transactions(folder: string, part: string): AsyncIterable<WorkloadTransaction> {
+export async function* transactions(
+  folder: string,
+  part: string,
+): AsyncIterable<WorkloadTransaction> {
   const input = createReadStream(join(folder, `${part}.jsonl`));
   for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
     yield JSON.parse(line) as WorkloadTransaction;
@@ -82,14 +85,16 @@ export const SCHEMA_DOCUMENT = {
     friend: ['ref'],
     city: ['string', undefined, true],
     bio: ['string'],
-  } as Record<string, [string, string?, boolean?]>).map(([ident, [valueType, unique, index]]) => ({
-    entity: `attribute:${ident}`,
-    'db/ident': ident,
-    'db/valueType': valueType,
-    'db/cardinality': 'one',
-    ...(unique === undefined ? {} : { 'db/unique': unique }),
-    ...(index === undefined ? {} : { 'db/index': index }),
-  })),
+  } as Record<string, readonly [string, (string | undefined)?, boolean?]>).map(
+    ([ident, [valueType, unique, index]]) => ({
+      entity: `attribute:${ident}`,
+      'db/ident': ident,
+      'db/valueType': valueType,
+      'db/cardinality': 'one',
+      ...(unique === undefined ? {} : { 'db/unique': unique }),
+      ...(index === undefined ? {} : { 'db/index': index }),
+    }),
+  ),
 };
 
 /** A transaction as a document: one map form per entity, as a writer would send it. */

@@ -11,7 +11,9 @@ export function feedContract(make: () => Promise<DatabaseHost>): void {
       const events = await feedOf(database, { offset: '-1' });
       const transactions = events.filter((event) => event.kind === 'transaction');
       expect(transactions.map(({ tx }) => tx)).toEqual(txs);
-      expect(transactions.flatMap(({ facts }) => facts.toSorted((a, b) => compareFacts('eavt', a, b)))).toEqual(log);
+      expect(
+        transactions.flatMap(({ facts }) => facts.toSorted((a, b) => compareFacts('eavt', a, b))),
+      ).toEqual(log);
       expect(transactions[3]?.meta.get('author')).toEqual([{ type: 'string', value: 'user:3' }]);
       expect(events.at(-1)).toMatchObject({ kind: 'progress', upToDate: true });
       expect((events.at(-1)?.tx ?? 0n) >= (txs.at(-1) as Tx)).toBe(true);
@@ -20,25 +22,34 @@ export function feedContract(make: () => Promise<DatabaseHost>): void {
     test('I10 resumed from any offset equals an unbroken one', async () => {
       await using host = await make();
       const { database } = await written(host, 8);
-      const whole = (await feedOf(database, { offset: '-1' })).filter(({ kind }) => kind === 'transaction');
+      const whole = (await feedOf(database, { offset: '-1' })).filter(
+        ({ kind }) => kind === 'transaction',
+      );
       for (const [at, { offset, tx }] of whole.entries()) {
-        const rest = (events: readonly FeedEvent[]): readonly FeedEvent[] => events.filter(({ kind }) => kind === 'transaction');
+        const rest = (events: readonly FeedEvent[]): readonly FeedEvent[] =>
+          events.filter(({ kind }) => kind === 'transaction');
         expect(rest(await feedOf(database, { offset }))).toEqual(whole.slice(at + 1));
         expect(rest(await feedOf(database, { offset: `tx:${tx}` }))).toEqual(whole.slice(at + 1));
-        expect(rest(await feedOf(database, { offset: `tx:${asTx(tx - 1n)}` }))).toEqual(whole.slice(at));
+        expect(rest(await feedOf(database, { offset: `tx:${asTx(tx - 1n)}` }))).toEqual(
+          whole.slice(at),
+        );
       }
     });
 
     test('an empty database has a feed, and "now" has nothing but progress', async () => {
       await using host = await make();
       const database = await create(host);
-      expect((await feedOf(database, { offset: '-1' })).map(({ kind }) => kind)).toEqual(['progress']);
+      expect((await feedOf(database, { offset: '-1' })).map(({ kind }) => kind)).toEqual([
+        'progress',
+      ]);
       await write(database, { entity: 'a', n: 1 });
       const now = await feedOf(database, { offset: 'now' });
       expect(now.map(({ kind }) => kind)).toEqual(['progress']);
       const { tx } = await write(database, { entity: 'a', n: 2 });
       const later = await feedOf(database, { offset: now[0]?.offset ?? '' });
-      expect(later.filter(({ kind }) => kind === 'transaction').map((event) => event.tx)).toEqual([tx]);
+      expect(later.filter(({ kind }) => kind === 'transaction').map((event) => event.tx)).toEqual([
+        tx,
+      ]);
     });
 
     test('a filter leaves out facts, and transactions of which nothing is left', async () => {
@@ -50,11 +61,18 @@ export function feedContract(make: () => Promise<DatabaseHost>): void {
       const facts = async (filter: object): Promise<unknown> => {
         const events = await feedOf(database, { offset: '-1', ...filter });
         expect(events.at(-1)?.kind).toBe('progress');
-        return events.flatMap((event) => (event.kind === 'transaction' ? [told(event.facts).map(([entity, attribute]) => `${entity} ${attribute}`)] : []));
+        return events.flatMap((event) =>
+          event.kind === 'transaction'
+            ? [told(event.facts).map(([entity, attribute]) => `${entity} ${attribute}`)]
+            : [],
+        );
       };
       expect(await facts({ entity: 'person:1', attribute: 'name' })).toEqual([['person:1 name']]);
       expect(await facts({ attribute: 'title' })).toEqual([['paper:1 title']]);
-      expect(await facts({ prefix: 'person:', attribute: 'name' })).toEqual([['person:1 name'], ['person:2 name']]);
+      expect(await facts({ prefix: 'person:', attribute: 'name' })).toEqual([
+        ['person:1 name'],
+        ['person:2 name'],
+      ]);
       expect(await facts({ entity: 'nobody' })).toEqual([]);
     });
 
@@ -64,7 +82,20 @@ export function feedContract(make: () => Promise<DatabaseHost>): void {
       const other = await create(host, 'other');
       const offset = (await feedOf(database, { offset: '-1' })).at(-1)?.offset ?? '';
       await expectCode(feedOf(other, { offset }), 'offset-foreign');
-      for (const wrong of ['', '-2', '0', 'tx:', 'tx:abc', 'tx:-1', 'later', '%', '😀', offset.slice(1), `${offset}A`]) await expectCode(feedOf(database, { offset: wrong }), 'offset-invalid');
+      for (const wrong of [
+        '',
+        '-2',
+        '0',
+        'tx:',
+        'tx:abc',
+        'tx:-1',
+        'later',
+        '%',
+        '😀',
+        offset.slice(1),
+        `${offset}A`,
+      ])
+        await expectCode(feedOf(database, { offset: wrong }), 'offset-invalid');
       const cursor = (await database.state({ index: 'eavt', limit: 1 })).next ?? '';
       await expectCode(feedOf(database, { offset: cursor }), 'offset-invalid');
     });
@@ -74,9 +105,14 @@ export function feedContract(make: () => Promise<DatabaseHost>): void {
       const { database, txs } = await written(host, 2);
       const stop = new AbortController();
       const seen: Tx[] = [];
-      for await (const event of database.feed({ offset: '-1', follow: true, signal: stop.signal })) {
+      for await (const event of database.feed({
+        offset: '-1',
+        follow: true,
+        signal: stop.signal,
+      })) {
         if (event.kind === 'transaction') seen.push(event.tx);
-        else if (event.upToDate && seen.length < 5) txs.push((await write(database, { entity: 'a', n: seen.length + 10 })).tx);
+        else if (event.upToDate && seen.length < 5)
+          txs.push((await write(database, { entity: 'a', n: seen.length + 10 })).tx);
         if (seen.length === 5) stop.abort();
       }
       expect(seen).toEqual(txs);
@@ -92,7 +128,8 @@ export function feedContract(make: () => Promise<DatabaseHost>): void {
       const stop = new AbortController();
       stop.abort();
       const events: FeedEvent[] = [];
-      for await (const event of database.feed({ offset: '-1', follow: true, signal: stop.signal })) events.push(event);
+      for await (const event of database.feed({ offset: '-1', follow: true, signal: stop.signal }))
+        events.push(event);
       expect(events).toEqual([]);
     });
 
@@ -120,12 +157,18 @@ export function feedContract(make: () => Promise<DatabaseHost>): void {
 }
 
 /** A database with some transactions, its facts in eavt order in each. */
-async function written(host: DatabaseHost, count: number): Promise<{ readonly database: Database; readonly txs: Tx[]; readonly log: readonly Fact[] }> {
+async function written(
+  host: DatabaseHost,
+  count: number,
+): Promise<{ readonly database: Database; readonly txs: Tx[]; readonly log: readonly Fact[] }> {
   const database = await create(host);
   const txs: Tx[] = [];
   const log: Fact[] = [];
   for (let n = 0; n < count; n++) {
-    const { tx, facts } = await commit(database, { meta: { author: `user:${n}` }, ops: [{ entity: 'a', n, [`x${n}`]: ['é😀', `${n}`] }] });
+    const { tx, facts } = await commit(database, {
+      meta: { author: `user:${n}` },
+      ops: [{ entity: 'a', n, [`x${n}`]: ['é😀', `${n}`] }],
+    });
     expect(data(facts).length).toBeGreaterThan(0);
     txs.push(tx);
     log.push(...facts.toSorted((a, b) => compareFacts('eavt', a, b)));

@@ -8,7 +8,9 @@ export function hostContract(make: () => Promise<DatabaseHost>): void {
     expect(await host.list()).toEqual([]);
     expect(await host.create('main')).toBe('created');
     expect(await host.create('main')).toBe('exists');
-    expect(await host.create('main', { partitions: 1, strict: false, mode: 'live' })).toBe('exists');
+    expect(await host.create('main', { partitions: 1, strict: false, mode: 'live' })).toBe(
+      'exists',
+    );
     await expectCode(host.create('main', { strict: true }), 'database-exists');
     await expectCode(host.create('main', { mode: 'import' }), 'database-exists');
     expect(await host.create('a-2', { strict: true })).toBe('created');
@@ -16,7 +18,19 @@ export function hostContract(make: () => Promise<DatabaseHost>): void {
     expect((await host.database('main')).name).toBe('main');
   });
 
-  test.each(['', 'Main', '1st', 'a_b', 'a/b', '..', 'ä', 'a'.repeat(49), 'a%2fb', 'main?x', '__proto__'])('the name %j is refused', async (name) => {
+  test.each([
+    '',
+    'Main',
+    '1st',
+    'a_b',
+    'a/b',
+    '..',
+    'ä',
+    'a'.repeat(49),
+    'a%2fb',
+    'main?x',
+    '__proto__',
+  ])('the name %j is refused', async (name) => {
     await using host = await make();
     await expectCode(host.create(name), 'database-name-invalid');
     expect(await host.list()).toEqual([]);
@@ -49,12 +63,21 @@ export function hostContract(make: () => Promise<DatabaseHost>): void {
   test('import mode takes the times of history and ends for good', async () => {
     await using host = await make();
     const database = await create(host, 'main', { mode: 'import' });
-    const first = await commit(database, { at: '1999-12-31T23:59:59Z', ops: [{ entity: 'a', n: 1 }] });
+    const first = await commit(database, {
+      at: '1999-12-31T23:59:59Z',
+      ops: [{ entity: 'a', n: 1 }],
+    });
     expect(first.tx | 1023n).toBe(946_684_799_000_000_000n | 1023n);
     const second = await commit(database, { ops: [{ entity: 'a', n: 2 }] });
     expect(second.tx > first.tx && second.tx < first.tx + 1_000_000n).toBe(true);
-    await expectCode(commit(database, { at: '1999-01-01T00:00:00Z', ops: [] }), 'import-time-invalid');
-    await expectCode(commit(database, { at: '2199-01-01T00:00:00Z', ops: [] }), 'import-time-invalid');
+    await expectCode(
+      commit(database, { at: '1999-01-01T00:00:00Z', ops: [] }),
+      'import-time-invalid',
+    );
+    await expectCode(
+      commit(database, { at: '2199-01-01T00:00:00Z', ops: [] }),
+      'import-time-invalid',
+    );
     expect((await database.schema()).mode).toBe('import');
 
     const live = await database.goLive();
@@ -62,7 +85,10 @@ export function hostContract(make: () => Promise<DatabaseHost>): void {
     expect((await database.schema({ await: live.tx })).mode).toBe('live');
     expect((await database.schema({ asOf: second.tx })).mode).toBe('import');
     expect((await database.status()).mode).toBe('live');
-    await expectCode(commit(database, { at: '2000-01-01T00:00:00Z', ops: [] }), 'import-time-invalid');
+    await expectCode(
+      commit(database, { at: '2000-01-01T00:00:00Z', ops: [] }),
+      'import-time-invalid',
+    );
     const now = await write(database, { entity: 'a', n: 3 });
     expect(now.tx > BigInt(Date.now() - 60_000) * 1_000_000n).toBe(true);
     expect(numbersOf(await database.entity('a', { asOf: first.tx }))).toEqual([1n]);
@@ -70,6 +96,11 @@ export function hostContract(make: () => Promise<DatabaseHost>): void {
   });
 }
 
-function numbersOf(answer: { readonly attributes: ReadonlyMap<string, { readonly values: readonly { readonly value: unknown }[] }> }): unknown[] {
+function numbersOf(answer: {
+  readonly attributes: ReadonlyMap<
+    string,
+    { readonly values: readonly { readonly value: unknown }[] }
+  >;
+}): unknown[] {
   return answer.attributes.get('n')?.values.map(({ value }) => value) ?? [];
 }

@@ -1,11 +1,29 @@
 import { utf8Encode } from '@pyralog/base';
-import type { CommitResult, CreateOptions, Database, DatabaseHost, FactsPage, FeedEvent, FeedQuery, PageOptions } from '@pyralog/client';
-import { type ErrorCode, equalValues, type Fact, isPyralogError, type Tx, type Value } from '@pyralog/model';
+import type {
+  CommitResult,
+  CreateOptions,
+  Database,
+  DatabaseHost,
+  FactsPage,
+  FeedEvent,
+  FeedQuery,
+  PageOptions,
+} from '@pyralog/client';
+import {
+  type ErrorCode,
+  equalValues,
+  type Fact,
+  isPyralogError,
+  type Tx,
+  type Value,
+} from '@pyralog/model';
 import { expect } from 'vitest';
 
 /** Commits a document given as data; texts go as they are. */
 export function commit(database: Database, document: unknown): Promise<CommitResult> {
-  return database.transact(utf8Encode(typeof document === 'string' ? document : JSON.stringify(document)));
+  return database.transact(
+    utf8Encode(typeof document === 'string' ? document : JSON.stringify(document)),
+  );
 }
 
 /** Commits operations alone. */
@@ -13,7 +31,11 @@ export function write(database: Database, ...ops: unknown[]): Promise<CommitResu
   return commit(database, { ops });
 }
 
-export async function create(host: DatabaseHost, name = 'main', options: CreateOptions = {}): Promise<Database> {
+export async function create(
+  host: DatabaseHost,
+  name = 'main',
+  options: CreateOptions = {},
+): Promise<Database> {
   await host.create(name, options);
   return host.database(name);
 }
@@ -26,25 +48,44 @@ export async function expectCode(promise: Promise<unknown>, code: ErrorCode): Pr
   );
   if (!('error' in outcome)) expect.unreachable(`expected ${code}, but it succeeded`);
   if (!isPyralogError(outcome.error)) throw outcome.error;
-  expect({ code: outcome.error.code, detail: outcome.error.message }).toEqual({ code, detail: expect.stringMatching(/\S{3}/) });
+  expect({ code: outcome.error.code, detail: outcome.error.message }).toEqual({
+    code,
+    detail: expect.stringMatching(/\S{3}/),
+  });
 }
 
 /** Facts without what a test does not say. */
-export function told(facts: readonly Fact[]): readonly (readonly [string, string, unknown, string])[] {
-  return facts.map(({ entity, attribute, value, operation }) => [entity, attribute, plain(value), operation]);
+export function told(
+  facts: readonly Fact[],
+): readonly (readonly [string, string, unknown, string])[] {
+  return facts.map(({ entity, attribute, value, operation }) => [
+    entity,
+    attribute,
+    plain(value),
+    operation,
+  ]);
 }
 
 /** Facts that are not about the schema. */
 export function data(facts: readonly Fact[]): readonly Fact[] {
-  return facts.filter(({ entity }) => !entity.startsWith('attribute:') && !entity.startsWith('tx:'));
+  return facts.filter(
+    ({ entity }) => !entity.startsWith('attribute:') && !entity.startsWith('tx:'),
+  );
 }
 
 function plain(value: Value): unknown {
-  return value.type === 'string' ? value.value : value.type === 'int' ? Number(value.value) : `${value.type}:${String(value.value)}`;
+  return value.type === 'string'
+    ? value.value
+    : value.type === 'int'
+      ? Number(value.value)
+      : `${value.type}:${String(value.value)}`;
 }
 
 /** All pages of a listing, which must agree about their basis. */
-export async function allPages(page: (options: PageOptions) => Promise<FactsPage>, limit: number): Promise<{ readonly facts: readonly Fact[]; readonly basis: Tx; readonly pages: number }> {
+export async function allPages(
+  page: (options: PageOptions) => Promise<FactsPage>,
+  limit: number,
+): Promise<{ readonly facts: readonly Fact[]; readonly basis: Tx; readonly pages: number }> {
   const first = await page({ limit });
   const facts = [...first.facts];
   let pages = 1;
@@ -59,7 +100,10 @@ export async function allPages(page: (options: PageOptions) => Promise<FactsPage
 }
 
 /** Events of a feed up to now. */
-export async function feedOf(database: Database, query: Omit<FeedQuery, 'follow'>): Promise<readonly FeedEvent[]> {
+export async function feedOf(
+  database: Database,
+  query: Omit<FeedQuery, 'follow'>,
+): Promise<readonly FeedEvent[]> {
   const events: FeedEvent[] = [];
   for await (const event of database.feed({ ...query, follow: false })) events.push(event);
   return events;
@@ -69,7 +113,12 @@ export async function feedOf(database: Database, query: Omit<FeedQuery, 'follow'
 export function fold(facts: readonly Fact[], upTo: Tx): readonly Fact[] {
   let current: Fact[] = [];
   for (const fact of facts.filter(({ tx }) => tx <= upTo)) {
-    current = current.filter((other) => other.entity !== fact.entity || other.attribute !== fact.attribute || !equalValues(other.value, fact.value));
+    current = current.filter(
+      (other) =>
+        other.entity !== fact.entity ||
+        other.attribute !== fact.attribute ||
+        !equalValues(other.value, fact.value),
+    );
     if (fact.operation === 'assert') current.push(fact);
   }
   return current;

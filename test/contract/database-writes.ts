@@ -3,7 +3,11 @@ import type { ErrorCode, Value } from '@pyralog/model';
 import { expect, test } from 'vitest';
 import { commit, create, data, expectCode, told, write } from './database-support.ts';
 
-const define = (ident: string, valueType: string, more: Readonly<Record<string, unknown>> = {}): unknown => ({
+const define = (
+  ident: string,
+  valueType: string,
+  more: Readonly<Record<string, unknown>> = {},
+): unknown => ({
   entity: `attribute:${ident}`,
   'db/ident': ident,
   'db/valueType': valueType,
@@ -15,7 +19,10 @@ export function writeContract(make: () => Promise<DatabaseHost>): void {
   test('a commit says what it wrote, and its own reads see it', async () => {
     await using host = await make();
     const database = await create(host);
-    const result = await commit(database, { meta: { author: 'user:alice' }, ops: [{ entity: 'paper:1', title: 'Relativity', author: ['Einstein'] }] });
+    const result = await commit(database, {
+      meta: { author: 'user:alice' },
+      ops: [{ entity: 'paper:1', title: 'Relativity', author: ['Einstein'] }],
+    });
     expect(result.duplicate).toBe(false);
     expect(result.ids.size).toBe(0);
     expect(told(data(result.facts)).toSorted()).toEqual([
@@ -35,12 +42,20 @@ export function writeContract(make: () => Promise<DatabaseHost>): void {
     await using host = await make();
     const database = await create(host);
     await write(database, { entity: 'a', n: 1, tags: ['x', 'y'] });
-    expect(told(data((await write(database, { entity: 'a', n: 2, tags: ['y', 'z'] })).facts)).toSorted()).toEqual([
+    expect(
+      told(data((await write(database, { entity: 'a', n: 2, tags: ['y', 'z'] })).facts)).toSorted(),
+    ).toEqual([
       ['a', 'n', 1, 'retract'],
       ['a', 'n', 2, 'assert'],
       ['a', 'tags', 'z', 'assert'],
     ]);
-    const nothing = await write(database, { entity: 'a', n: 2 }, { op: 'retract', entity: 'a', attribute: 'n', value: 7 }, { op: 'retract', entity: 'b', attribute: 'n' }, { op: 'retractEntity', entity: 'c' });
+    const nothing = await write(
+      database,
+      { entity: 'a', n: 2 },
+      { op: 'retract', entity: 'a', attribute: 'n', value: 7 },
+      { op: 'retract', entity: 'b', attribute: 'n' },
+      { op: 'retractEntity', entity: 'c' },
+    );
     expect(data(nothing.facts)).toEqual([]);
     const gone = await write(database, { op: 'retractEntity', entity: 'a' });
     expect(told(gone.facts).toSorted()).toEqual([
@@ -61,46 +76,93 @@ export function writeContract(make: () => Promise<DatabaseHost>): void {
     ['minus zero', '-0.0', { type: 'double', value: 0 }],
     ['infinity', '{"double":"-Infinity"}', { type: 'double', value: -Infinity }],
     ['false', 'false', { type: 'bool', value: false }],
-    ['an instant before 1970', '{"instant":"1815-12-10T00:00:00.000001Z"}', { type: 'instant', value: -4861727999999999n }],
-    ['an instant beyond 9999', '{"instant":"+012026-01-01T00:00:00Z"}', { type: 'instant', value: 317336745600000000n }],
+    [
+      'an instant before 1970',
+      '{"instant":"1815-12-10T00:00:00.000001Z"}',
+      { type: 'instant', value: -4861727999999999n },
+    ],
+    [
+      'an instant beyond 9999',
+      '{"instant":"+012026-01-01T00:00:00Z"}',
+      { type: 'instant', value: 317336745600000000n },
+    ],
     ['an empty string', '""', { type: 'string', value: '' }],
-    ['NUL, quotes and line ends', String.raw`"a\u0000\"\\\r\n\u2028"`, { type: 'string', value: 'a\0"\\\r\n\u2028' }],
+    [
+      'NUL, quotes and line ends',
+      String.raw`"a\u0000\"\\\r\n\u2028"`,
+      { type: 'string', value: 'a\0"\\\r\n\u2028' },
+    ],
     ['four bytes of UTF-8', '"😀\uFFFD"', { type: 'string', value: '😀\uFFFD' }],
     ['a decomposed letter', '"e\u0301"', { type: 'string', value: 'e\u0301' }],
     ['a ref', '{"ref":"a/b c%2F"}', { type: 'ref', value: 'a/b c%2F' }],
     ['bytes', '{"bytes":"AP8="}', { type: 'bytes', value: Uint8Array.of(0, 255) }],
-    ['json', '{"json":{"b":[1,null],"a":9007199254740993,"__proto__":{}}}', { type: 'json', value: '{"__proto__":{},"a":9007199254740993,"b":[1,null]}' }],
+    [
+      'json',
+      '{"json":{"b":[1,null],"a":9007199254740993,"__proto__":{}}}',
+      { type: 'json', value: '{"__proto__":{},"a":9007199254740993,"b":[1,null]}' },
+    ],
     ['json null', '{"json":null}', { type: 'json', value: 'null' }],
   ];
 
   test.each(values)('%s comes back as it went in', async (_name, text, value) => {
     await using host = await make();
     const database = await create(host);
-    const { tx, facts } = await commit(database, `{"ops":[{"op":"assert","entity":"a","attribute":"v","value":${text}}]}`);
+    const { tx, facts } = await commit(
+      database,
+      `{"ops":[{"op":"assert","entity":"a","attribute":"v","value":${text}}]}`,
+    );
     expect(data(facts)[0]?.value).toEqual(value);
-    expect((await database.entity('a', { await: tx })).attributes.get('v')?.values).toEqual([value]);
-    expect(data((await database.state({ index: 'eavt', entity: 'a' }, { await: tx })).facts).map((fact) => fact.value)).toEqual([value]);
-    expect((await database.state({ index: 'aevt', attribute: 'v', entity: 'a', value }, { await: tx })).facts).toHaveLength(1);
+    expect((await database.entity('a', { await: tx })).attributes.get('v')?.values).toEqual([
+      value,
+    ]);
+    expect(
+      data((await database.state({ index: 'eavt', entity: 'a' }, { await: tx })).facts).map(
+        (fact) => fact.value,
+      ),
+    ).toEqual([value]);
+    expect(
+      (await database.state({ index: 'aevt', attribute: 'v', entity: 'a', value }, { await: tx }))
+        .facts,
+    ).toHaveLength(1);
   });
 
-  test.each(['__proto__', 'constructor', 'toString', 'ä/ö', 'with space', '😀', '"', '1'])('an attribute and an entity may be called %j', async (name) => {
-    await using host = await make();
-    const database = await create(host);
-    const { tx } = await write(database, { op: 'assert', entity: name, attribute: name, value: name });
-    const { attributes, entity } = await database.entity(name, { await: tx });
-    expect(entity).toBe(name);
-    expect([...attributes]).toEqual([[name, { cardinality: 'one', values: [{ type: 'string', value: name }] }]]);
-  });
+  test.each(['__proto__', 'constructor', 'toString', 'ä/ö', 'with space', '😀', '"', '1'])(
+    'an attribute and an entity may be called %j',
+    async (name) => {
+      await using host = await make();
+      const database = await create(host);
+      const { tx } = await write(database, {
+        op: 'assert',
+        entity: name,
+        attribute: name,
+        value: name,
+      });
+      const { attributes, entity } = await database.entity(name, { await: tx });
+      expect(entity).toBe(name);
+      expect([...attributes]).toEqual([
+        [name, { cardinality: 'one', values: [{ type: 'string', value: name }] }],
+      ]);
+    },
+  );
 
   test('temporary ids become entities, and the answer says which', async () => {
     await using host = await make();
     const database = await create(host);
-    const { ids, tx } = await write(database, { entity: '_:person:alice', name: 'Alice' }, { entity: '_:x', friend: { ref: '_:person:alice' } }, { entity: '_:tx', note: 'n' });
+    const { ids, tx } = await write(
+      database,
+      { entity: '_:person:alice', name: 'Alice' },
+      { entity: '_:x', friend: { ref: '_:person:alice' } },
+      { entity: '_:tx', note: 'n' },
+    );
     const alice = ids.get('_:person:alice') ?? '';
     expect(alice).toMatch(/^person:./);
     expect([...ids.keys()].toSorted()).toEqual(['_:person:alice', '_:x']);
-    expect((await database.entity(ids.get('_:x') ?? '', { await: tx })).attributes.get('friend')?.values).toEqual([{ type: 'ref', value: alice }]);
-    expect((await database.entity(`tx:${tx}`, { await: tx })).attributes.get('note')?.values).toEqual([{ type: 'string', value: 'n' }]);
+    expect(
+      (await database.entity(ids.get('_:x') ?? '', { await: tx })).attributes.get('friend')?.values,
+    ).toEqual([{ type: 'ref', value: alice }]);
+    expect(
+      (await database.entity(`tx:${tx}`, { await: tx })).attributes.get('note')?.values,
+    ).toEqual([{ type: 'string', value: 'n' }]);
   });
 
   const refusals: readonly (readonly [ErrorCode, string])[] = [
@@ -115,18 +177,36 @@ export function writeContract(make: () => Promise<DatabaseHost>): void {
     ['entity-invalid', '{"ops":[{"entity":"","n":1}]}'],
     ['entity-invalid', `{"ops":[{"entity":"${'a'.repeat(1025)}","n":1}]}`],
     ['entity-invalid', '{"ops":[{"entity":"tx:x","n":1}]}'],
-    ['attribute-invalid', String.raw`{"ops":[{"op":"assert","entity":"a","attribute":"\u0000","value":1}]}`],
+    [
+      'attribute-invalid',
+      String.raw`{"ops":[{"op":"assert","entity":"a","attribute":"\u0000","value":1}]}`,
+    ],
     ['value-invalid', '{"ops":[{"entity":"a","n":9223372036854775808}]}'],
     ['value-invalid', '{"ops":[{"entity":"a","n":{"instant":"yesterday"}}]}'],
     ['type-mismatch', '{"ops":[{"entity":"a","seen":"one"}]}'],
     ['facts-conflict', '{"ops":[{"entity":"a","n":1},{"entity":"a","n":2}]}'],
-    ['facts-conflict', '{"ops":[{"entity":"a","seen":1},{"op":"retract","entity":"a","attribute":"seen","value":1}]}'],
-    ['facts-conflict', '{"ops":[{"entity":"b","n":1},{"op":"retract","entity":"b","attribute":"n","value":1}]}'],
+    [
+      'facts-conflict',
+      '{"ops":[{"entity":"a","seen":1},{"op":"retract","entity":"a","attribute":"seen","value":1}]}',
+    ],
+    [
+      'facts-conflict',
+      '{"ops":[{"entity":"b","n":1},{"op":"retract","entity":"b","attribute":"n","value":1}]}',
+    ],
     ['cas-failed', '{"ops":[{"op":"cas","entity":"a","attribute":"seen","old":2,"new":3}]}'],
-    ['cas-failed', '{"ops":[{"op":"cas","entity":"b","attribute":"seen","old":null,"new":3},{"op":"cas","entity":"a","attribute":"seen","old":null,"new":3}]}'],
-    ['condition-failed', '{"if":[{"entity":"a","attribute":"seen","is":2}],"ops":[{"entity":"a","seen":3}]}'],
+    [
+      'cas-failed',
+      '{"ops":[{"op":"cas","entity":"b","attribute":"seen","old":null,"new":3},{"op":"cas","entity":"a","attribute":"seen","old":null,"new":3}]}',
+    ],
+    [
+      'condition-failed',
+      '{"if":[{"entity":"a","attribute":"seen","is":2}],"ops":[{"entity":"a","seen":3}]}',
+    ],
     ['condition-failed', '{"if":[{"entity":"a","absent":true}],"ops":[{"entity":"a","seen":3}]}'],
-    ['condition-failed', '{"if":[{"entity":"a","unchangedSince":"1"}],"ops":[{"entity":"a","seen":3}]}'],
+    [
+      'condition-failed',
+      '{"if":[{"entity":"a","unchangedSince":"1"}],"ops":[{"entity":"a","seen":3}]}',
+    ],
     ['import-time-invalid', '{"at":"2020-01-01T00:00:00Z","ops":[]}'],
   ];
 
@@ -137,7 +217,9 @@ export function writeContract(make: () => Promise<DatabaseHost>): void {
     const before = (await database.state({ index: 'eavt' }, { await: tx })).facts;
     await expectCode(commit(database, document), code);
     const after = await write(database, { entity: 'z', n: 1 });
-    const left = (await database.state({ index: 'eavt' }, { await: after.tx })).facts.filter((fact) => fact.tx !== after.tx);
+    const left = (await database.state({ index: 'eavt' }, { await: after.tx })).facts.filter(
+      (fact) => fact.tx !== after.tx,
+    );
     expect(left).toEqual(before);
   });
 
@@ -145,13 +227,18 @@ export function writeContract(make: () => Promise<DatabaseHost>): void {
     await using host = await make();
     const database = await create(host);
     await write(database, { entity: 'a', n: 1 });
-    await expect(write(database, { entity: 'b', m: 1 }, { entity: 'a', n: 'one' })).rejects.toMatchObject({
+    await expect(
+      write(database, { entity: 'b', m: 1 }, { entity: 'a', n: 'one' }),
+    ).rejects.toMatchObject({
       code: 'type-mismatch',
       message: expect.stringContaining('"n"'),
       hint: expect.stringMatching(/\S/),
       extra: { attribute: 'n', expected: 'int', given: 'string' },
     });
-    await expect(commit(database, '{"ops":[\n{"entity" 1}]}')).rejects.toMatchObject({ code: 'json-malformed', extra: { line: 2 } });
+    await expect(commit(database, '{"ops":[\n{"entity" 1}]}')).rejects.toMatchObject({
+      code: 'json-malformed',
+      extra: { line: 2 },
+    });
   });
 
   test('conditions and swaps that hold let the transaction pass', async () => {
@@ -159,8 +246,15 @@ export function writeContract(make: () => Promise<DatabaseHost>): void {
     const database = await create(host);
     const { tx } = await write(database, { entity: 'a', n: 5 });
     const result = await commit(database, {
-      if: [{ entity: 'a', attribute: 'n', is: 5 }, { entity: 'a', unchangedSince: tx.toString() }, { entity: 'b', absent: true }],
-      ops: [{ op: 'cas', entity: 'a', attribute: 'n', old: 5, new: 4 }, { op: 'cas', entity: 'b', attribute: 'n', old: null, new: 1 }],
+      if: [
+        { entity: 'a', attribute: 'n', is: 5 },
+        { entity: 'a', unchangedSince: tx.toString() },
+        { entity: 'b', absent: true },
+      ],
+      ops: [
+        { op: 'cas', entity: 'a', attribute: 'n', old: 5, new: 4 },
+        { op: 'cas', entity: 'b', attribute: 'n', old: null, new: 1 },
+      ],
     });
     expect(told(data(result.facts)).toSorted()).toEqual([
       ['a', 'n', 4, 'assert'],
@@ -181,7 +275,10 @@ export function writeContract(make: () => Promise<DatabaseHost>): void {
     const order = (facts: typeof first.facts): unknown => told(facts).toSorted();
     expect(order(again.facts)).toEqual(order(first.facts));
     await expectCode(commit(database, { ...document, ops: [{ entity: 'a', n: 3 }] }), 'key-reused');
-    const both = await Promise.all([commit(database, { id: 'k', ops: [{ entity: 'b', n: 1 }] }), commit(database, { id: 'k', ops: [{ entity: 'b', n: 1 }] })]);
+    const both = await Promise.all([
+      commit(database, { id: 'k', ops: [{ entity: 'b', n: 1 }] }),
+      commit(database, { id: 'k', ops: [{ entity: 'b', n: 1 }] }),
+    ]);
     expect(both[0].tx).toBe(both[1].tx);
     expect(both.map(({ duplicate }) => duplicate).toSorted()).toEqual([false, true]);
   });
@@ -192,7 +289,9 @@ export function writeContract(make: () => Promise<DatabaseHost>): void {
     const { tx, facts } = await commit(database, { ops: [] });
     expect(facts).toEqual([]);
     expect((await database.transaction(tx, { await: tx })).facts).toEqual([]);
-    expect((await database.entity(`tx:${tx}`, { await: tx })).attributes.get('tx/timestamp')?.values).toEqual([{ type: 'instant', value: tx / 1000n }]);
+    expect(
+      (await database.entity(`tx:${tx}`, { await: tx })).attributes.get('tx/timestamp')?.values,
+    ).toEqual([{ type: 'instant', value: tx / 1000n }]);
   });
 
   test('a unique value belongs to one entity', async () => {
@@ -217,29 +316,56 @@ export function writeContract(make: () => Promise<DatabaseHost>): void {
     await using host = await make();
     const database = await create(host);
     await write(database, { entity: 'a', n: 1, tags: ['x'] });
-    await expectCode(write(database, { entity: 'attribute:n', 'db/valueType': 'string' }), 'schema-change-refused');
-    await expectCode(write(database, { entity: 'attribute:tags', 'db/cardinality': 'one' }), 'schema-change-refused');
+    await expectCode(
+      write(database, { entity: 'attribute:n', 'db/valueType': 'string' }),
+      'schema-change-refused',
+    );
+    await expectCode(
+      write(database, { entity: 'attribute:tags', 'db/cardinality': 'one' }),
+      'schema-change-refused',
+    );
     await write(database, { entity: 'attribute:n', 'db/cardinality': 'many' });
     const { tx } = await write(database, { entity: 'a', n: [2] });
-    expect((await database.entity('a', { await: tx })).attributes.get('n')).toEqual({ cardinality: 'many', values: [{ type: 'int', value: 1n }, { type: 'int', value: 2n }] });
+    expect((await database.entity('a', { await: tx })).attributes.get('n')).toEqual({
+      cardinality: 'many',
+      values: [
+        { type: 'int', value: 1n },
+        { type: 'int', value: 2n },
+      ],
+    });
   });
 
   test('transactions on their way at once are committed in the order of the calls', async () => {
     await using host = await make();
     const database = await create(host);
     await write(database, { entity: 'counter', n: 0 });
-    const results = await Promise.all(Array.from({ length: 100 }, (_, i) => write(database, { op: 'cas', entity: 'counter', attribute: 'n', old: i, new: i + 1 })));
-    for (let i = 1; i < results.length; i++) expect((results[i]?.tx ?? 0n) > (results[i - 1]?.tx ?? 0n)).toBe(true);
+    const results = await Promise.all(
+      Array.from({ length: 100 }, (_, i) =>
+        write(database, { op: 'cas', entity: 'counter', attribute: 'n', old: i, new: i + 1 }),
+      ),
+    );
+    for (let i = 1; i < results.length; i++)
+      expect((results[i]?.tx ?? 0n) > (results[i - 1]?.tx ?? 0n)).toBe(true);
     const last = results.at(-1);
-    expect((await database.entity('counter', { await: last?.tx })).attributes.get('n')?.values).toEqual([{ type: 'int', value: 100n }]);
+    expect(
+      (await database.entity('counter', { await: last?.tx })).attributes.get('n')?.values,
+    ).toEqual([{ type: 'int', value: 100n }]);
   });
 
   test('the limits of operations and of values are kept, and named', async () => {
     await using host = await make();
     const database = await create(host);
-    const ops = Array.from({ length: 100_001 }, () => '{"op":"retractEntity","entity":"a"}').join(',');
-    await expect(commit(database, `{"ops":[${ops}]}`)).rejects.toMatchObject({ code: 'transaction-too-large', message: expect.stringMatching(/100,?000/) });
+    const ops = Array.from({ length: 100_001 }, () => '{"op":"retractEntity","entity":"a"}').join(
+      ',',
+    );
+    await expect(commit(database, `{"ops":[${ops}]}`)).rejects.toMatchObject({
+      code: 'transaction-too-large',
+      message: expect.stringMatching(/100,?000/),
+    });
     const tooLong = 'x'.repeat(16 * 1024 * 1024 + 1);
-    await expect(write(database, { entity: 'a', text: tooLong })).rejects.toMatchObject({ code: 'value-too-large', message: expect.stringContaining('16777216') });
+    await expect(write(database, { entity: 'a', text: tooLong })).rejects.toMatchObject({
+      code: 'value-too-large',
+      message: expect.stringContaining('16777216'),
+    });
   });
 }

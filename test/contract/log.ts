@@ -27,15 +27,25 @@ export function logContract(name: string, make: () => Promise<LogUnderTest>): vo
 
     test('records come back in order, whole, from any of their offsets', async () => {
       await fc.assert(
-        fc.asyncProperty(fc.array(fc.uint8Array({ maxLength: 300 }), { minLength: 1, maxLength: 30 }), async (values) => {
-          const first = await log.append(at, values.map((value) => ({ value })));
-          const stored = await readAll(log, first);
-          expect(stored.map(({ value }) => value && Buffer.from(value))).toEqual(values.map((value) => Buffer.from(value)));
-          for (const [i, { offset }] of stored.entries()) {
-            const rest = await readAll(log, offset);
-            expect(rest.map((record) => record.offset)).toEqual(stored.slice(i).map((record) => record.offset));
-          }
-        }),
+        fc.asyncProperty(
+          fc.array(fc.uint8Array({ maxLength: 300 }), { minLength: 1, maxLength: 30 }),
+          async (values) => {
+            const first = await log.append(
+              at,
+              values.map((value) => ({ value })),
+            );
+            const stored = await readAll(log, first);
+            expect(stored.map(({ value }) => value && Buffer.from(value))).toEqual(
+              values.map((value) => Buffer.from(value)),
+            );
+            for (const [i, { offset }] of stored.entries()) {
+              const rest = await readAll(log, offset);
+              expect(rest.map((record) => record.offset)).toEqual(
+                stored.slice(i).map((record) => record.offset),
+              );
+            }
+          },
+        ),
         { numRuns: 15 },
       );
     });
@@ -54,10 +64,14 @@ export function logContract(name: string, make: () => Promise<LogUnderTest>): vo
 
     test('offsets rise, and appends of several callers are not torn apart', async () => {
       const firsts = await Promise.all(
-        Array.from({ length: 20 }, (_, i) => log.append(at, [{ value: bytes(`${i}a`) }, { value: bytes(`${i}b`) }])),
+        Array.from({ length: 20 }, (_, i) =>
+          log.append(at, [{ value: bytes(`${i}a`) }, { value: bytes(`${i}b`) }]),
+        ),
       );
       expect(new Set(firsts).size).toBe(20);
-      const texts = (await readAll(log, logOffset(0))).map(({ value }) => Buffer.from(value as Uint8Array).toString());
+      const texts = (await readAll(log, logOffset(0))).map(({ value }) =>
+        Buffer.from(value as Uint8Array).toString(),
+      );
       for (let i = 0; i < 20; i++) expect(texts.indexOf(`${i}b`)).toBe(texts.indexOf(`${i}a`) + 1);
     });
 
@@ -65,7 +79,10 @@ export function logContract(name: string, make: () => Promise<LogUnderTest>): vo
       const stop = new AbortController();
       const seen: string[] = [];
       const following = (async () => {
-        for await (const batch of log.read(at, logOffset(0), { follow: true, signal: stop.signal })) {
+        for await (const batch of log.read(at, logOffset(0), {
+          follow: true,
+          signal: stop.signal,
+        })) {
           for (const { value } of batch) seen.push(Buffer.from(value as Uint8Array).toString());
           if (seen.length === 3) stop.abort();
         }
@@ -79,7 +96,11 @@ export function logContract(name: string, make: () => Promise<LogUnderTest>): vo
       const large = new Uint8Array(300_000).fill(7);
       await log.append(at, [{ value: large }, { value: bytes('small') }, { value: large }]);
       const sizes: number[] = [];
-      for await (const batch of log.read(at, logOffset(0), { follow: false, batchBytesMax: 100_000 })) sizes.push(batch.length);
+      for await (const batch of log.read(at, logOffset(0), {
+        follow: false,
+        batchBytesMax: 100_000,
+      }))
+        sizes.push(batch.length);
       expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(3);
       expect(sizes.length).toBeGreaterThan(1);
     });
@@ -88,7 +109,9 @@ export function logContract(name: string, make: () => Promise<LogUnderTest>): vo
       await log.append({ ...at, partition: partitionNo(1) }, [{ value: bytes('other') }]);
       expect((await log.bounds(at)).end).toBe(0);
       await refused('not-found', () => log.bounds({ ...at, partition: partitionNo(2) }));
-      await refused('not-found', () => log.append({ ...at, topic: 'none' }, [{ value: bytes('x') }]));
+      await refused('not-found', () =>
+        log.append({ ...at, topic: 'none' }, [{ value: bytes('x') }]),
+      );
       await refused('parameter-invalid', () => log.createTopic(at.topic, 3));
     });
 

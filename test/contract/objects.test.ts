@@ -11,7 +11,10 @@ import { channelPair } from '@pyralog/runtime';
 import { expect, test } from 'vitest';
 import { objectsContract } from './objects.ts';
 
-objectsContract('memory', async () => ({ store: new MemoryObjects(), close: async () => undefined }));
+objectsContract('memory', async () => ({
+  store: new MemoryObjects(),
+  close: async () => undefined,
+}));
 
 objectsContract('local', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'pyralog-objects-'));
@@ -29,7 +32,9 @@ test('local: of several processes exactly one creates each key', { timeout: 60_0
   const racer = fileURLToPath(new URL('./objects-racer.ts', import.meta.url));
   const run = promisify(execFile);
   const outputs = await Promise.all(
-    [1, 2, 3].map((id) => run(process.execPath, ['--conditions=source', '--import', 'tsx', racer, dir, String(id)])),
+    [1, 2, 3].map((id) =>
+      run(process.execPath, ['--conditions=source', '--import', 'tsx', racer, dir, String(id)]),
+    ),
   );
   const wins = outputs.flatMap(({ stdout }) => stdout.split('\n').filter((key) => key !== ''));
   expect(wins).toHaveLength(50);

@@ -7,7 +7,8 @@ export interface ObjectsUnderTest {
 }
 
 const bytes = (text: string): Uint8Array => Buffer.from(text);
-const text = (content: Uint8Array | undefined): string | undefined => content && Buffer.from(content).toString();
+const text = (content: Uint8Array | undefined): string | undefined =>
+  content && Buffer.from(content).toString();
 
 /** What every adapter of ObjectStore promises (libs/objects/src/objects.ts). */
 export function objectsContract(name: string, make: () => Promise<ObjectsUnderTest>): void {
@@ -27,7 +28,9 @@ export function objectsContract(name: string, make: () => Promise<ObjectsUnderTe
     });
 
     test('of many writers at once exactly one creates a key', async () => {
-      const results = await Promise.all(Array.from({ length: 16 }, (_, i) => store.put('race/key', bytes(`writer ${i}`))));
+      const results = await Promise.all(
+        Array.from({ length: 16 }, (_, i) => store.put('race/key', bytes(`writer ${i}`))),
+      );
       const winner = results.indexOf('created');
       expect(results.filter((result) => result === 'created')).toHaveLength(1);
       expect(text(await store.get('race/key'))).toBe(`writer ${winner}`);
@@ -63,7 +66,10 @@ export function objectsContract(name: string, make: () => Promise<ObjectsUnderTe
       expect(await listed(store.list(''))).toEqual(sorted);
       expect(await listed(store.list('d/'))).toEqual(['d/a', 'd/b/deep', 'd/z']);
       expect(await listed(store.list('d'))).toEqual(sorted.filter((key) => key.startsWith('d')));
-      for (const after of keys) expect(await listed(store.list('', { after }))).toEqual(sorted.filter((key) => key > after));
+      for (const after of keys)
+        expect(await listed(store.list('', { after }))).toEqual(
+          sorted.filter((key) => key > after),
+        );
       expect(await listed(store.list('none/'))).toEqual([]);
     });
 

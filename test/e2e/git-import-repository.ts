@@ -3,7 +3,11 @@ import { readFileSync } from 'node:fs';
 
 /** What a commit does to its tree. Paths are bytes: git knows no encoding. */
 export type TreeEdit =
-  | { readonly write: Buffer | string; readonly content: string; readonly mode?: '100644' | '100755' | '120000' | undefined }
+  | {
+      readonly write: Buffer | string;
+      readonly content: string;
+      readonly mode?: '100644' | '100755' | '120000' | undefined;
+    }
   | { readonly submodule: string; readonly commit: string }
   | { readonly remove: Buffer | string };
 
@@ -29,12 +33,25 @@ export class GitRepository {
   }
 
   /** @returns the mark of the commit. Its branch is `main`; the last commit made is its tip. */
-  commit({ parents, seconds, edits, author = 'Ada <ada@example.com>', message = 'A commit\n', encoding }: CommitScript): number {
+  commit({
+    parents,
+    seconds,
+    edits,
+    author = 'Ada <ada@example.com>',
+    message = 'A commit\n',
+    encoding,
+  }: CommitScript): number {
     const mark = ++this.#marks;
-    const put = (...parts: (Buffer | string)[]): void => void this.#stream.push(...parts.map((part) => Buffer.from(part as string)));
+    const put = (...parts: (Buffer | string)[]): void =>
+      void this.#stream.push(...parts.map((part) => Buffer.from(part as string)));
     if (parents.length === 0) put('reset refs/heads/main\n\n');
     put('commit refs/heads/main\n', `mark :${mark}\n`);
-    put('author ', author, ` ${seconds - 60} +0100\n`, `committer Grace <grace@example.com> ${seconds} -0500\n`);
+    put(
+      'author ',
+      author,
+      ` ${seconds - 60} +0100\n`,
+      `committer Grace <grace@example.com> ${seconds} -0500\n`,
+    );
     if (encoding !== undefined) put(`encoding ${encoding}\n`);
     put(...data(message));
     const [first, ...others] = parents;
@@ -54,7 +71,17 @@ export class GitRepository {
     const marksFile = `${this.dir}/marks`;
     const run = spawnSync(
       'git',
-      ['-C', this.dir, '-c', 'core.ignorecase=false', 'fast-import', '--quiet', '--force', `--import-marks-if-exists=${marksFile}`, `--export-marks=${marksFile}`],
+      [
+        '-C',
+        this.dir,
+        '-c',
+        'core.ignorecase=false',
+        'fast-import',
+        '--quiet',
+        '--force',
+        `--import-marks-if-exists=${marksFile}`,
+        `--export-marks=${marksFile}`,
+      ],
       { input: Buffer.concat(this.#stream), maxBuffer: 1 << 26 },
     );
     if (run.status !== 0) throw new Error(`git fast-import failed: ${run.stderr.toString()}`);
@@ -89,13 +116,20 @@ export interface TreeEntry {
 }
 
 export function listTree(dir: string, commit: string): TreeEntry[] {
-  const output = execFileSync('git', ['-C', dir, 'ls-tree', '-r', '-l', '-z', commit], { maxBuffer: 1 << 28 });
+  const output = execFileSync('git', ['-C', dir, 'ls-tree', '-r', '-l', '-z', commit], {
+    maxBuffer: 1 << 28,
+  });
   const entries: TreeEntry[] = [];
-  for (let at = 0; at < output.length; ) {
+  for (let at = 0; at < output.length;) {
     const end = output.indexOf(0, at);
     const tab = output.indexOf(9, at);
     const [mode = '', , blob = '', size = ''] = output.toString('latin1', at, tab).split(/ +/);
-    entries.push({ path: output.subarray(tab + 1, end), mode, blob, size: size === '-' ? undefined : Number(size) });
+    entries.push({
+      path: output.subarray(tab + 1, end),
+      mode,
+      blob,
+      size: size === '-' ? undefined : Number(size),
+    });
     at = end + 1;
   }
   return entries;
@@ -110,7 +144,9 @@ function data(content: Buffer | string): (Buffer | string)[] {
 function quoted(path: Buffer | string): string {
   const bytes = Buffer.from(path as string);
   const text = [...bytes].map((byte) =>
-    byte > 0x20 && byte < 0x7f && byte !== 0x22 && byte !== 0x5c ? String.fromCharCode(byte) : `\\${byte.toString(8).padStart(3, '0')}`,
+    byte > 0x20 && byte < 0x7f && byte !== 0x22 && byte !== 0x5c
+      ? String.fromCharCode(byte)
+      : `\\${byte.toString(8).padStart(3, '0')}`,
   );
   return `"${text.join('')}"`;
 }

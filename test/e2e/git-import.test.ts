@@ -12,7 +12,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type EmbeddedHost, openEmbedded } from '../../services/pyralog/src/embedded.ts';
 import { pathEntity } from '../../services/pyralog/src/git/documents.ts';
 import { openRepository } from '../../services/pyralog/src/git/repository.ts';
-import { type GitImportOptions, type GitImportSummary, importGit } from '../../services/pyralog/src/import-git.ts';
+import {
+  type GitImportOptions,
+  type GitImportSummary,
+  importGit,
+} from '../../services/pyralog/src/import-git.ts';
 import { git, GitRepository, listTree, type TreeEdit } from './git-import-repository.ts';
 
 const OPTIONS: GitImportOptions = {
@@ -30,49 +34,125 @@ afterAll(async () => {
 });
 
 let made = 0;
-const makeRepository = (): GitRepository => new GitRepository(join(root, `repository-${++made}.git`));
+const makeRepository = (): GitRepository =>
+  new GitRepository(join(root, `repository-${++made}.git`));
 
-async function load(target: Database, dir: string, options: Partial<GitImportOptions> = {}): Promise<GitImportSummary> {
+async function load(
+  target: Database,
+  dir: string,
+  options: Partial<GitImportOptions> = {},
+): Promise<GitImportSummary> {
   return importGit(target, await openRepository(dir), { ...OPTIONS, ...options });
 }
 
 /** A history with everything in it that git can do to a tree. */
 function makeOddHistory(): { repository: GitRepository; shas: ReadonlyMap<number, string> } {
   const repository = makeRepository();
-  const write = (path: Buffer | string, content: string, mode?: '100644' | '100755' | '120000'): TreeEdit => ({ write: path, content, mode });
+  const write = (
+    path: Buffer | string,
+    content: string,
+    mode?: '100644' | '100755' | '120000',
+  ): TreeEdit => ({ write: path, content, mode });
   const DAY = 86_400;
   let day = 1_000_000_000;
-  const commit = (parents: number[], edits: TreeEdit[], more: Partial<Parameters<GitRepository['commit']>[0]> = {}): number =>
-    repository.commit({ parents, seconds: (day += DAY), edits, ...more });
+  const commit = (
+    parents: number[],
+    edits: TreeEdit[],
+    more: Partial<Parameters<GitRepository['commit']>[0]> = {},
+  ): number => repository.commit({ parents, seconds: (day += DAY), edits, ...more });
 
-  const start = commit([], [write('README', 'hello\n'), write('src/deep/er/a.txt', 'a\n'), write('run.sh', '#!/bin/sh\n')], { message: 'Start\n\nWith a body.\n' });
-  const odd = commit([start], [
-    write('with space', '1'), write('tab\there', '2'), write('line\nbreak', '3'), write('"quoted"', '4'), write('-dash', '5'), write('back\\slash', '6'),
-    write('häßlich/日本語/😀', '7'), write(Buffer.from([0xff, 0xfe, 0x2f, 0x80]), '8'), write(`long/${'x'.repeat(250)}/${'y'.repeat(250)}/${'z'.repeat(250)}/${'é'.repeat(125)}/${'w'.repeat(100)}`, '9'),
-    write(`sha256:${'0'.repeat(64)}`, '10'), write('{tag}', '11'), write('__proto__', '12'), write('a:b', '13'), write(' ', '14'), write('\u0001\u007f', '15'), write('empty', ''),
-  ]);
-  const modes = commit([odd], [write('run.sh', '#!/bin/sh\n', '100755'), write('link', 'README', '120000'), { submodule: 'lib/module', commit: '1234567890'.repeat(4) }]);
-  const renamed = commit([modes], [{ remove: 'README' }, write('READ ME', 'hello\n'), { remove: '-dash' }]);
+  const start = commit(
+    [],
+    [write('README', 'hello\n'), write('src/deep/er/a.txt', 'a\n'), write('run.sh', '#!/bin/sh\n')],
+    { message: 'Start\n\nWith a body.\n' },
+  );
+  const odd = commit(
+    [start],
+    [
+      write('with space', '1'),
+      write('tab\there', '2'),
+      write('line\nbreak', '3'),
+      write('"quoted"', '4'),
+      write('-dash', '5'),
+      write('back\\slash', '6'),
+      write('häßlich/日本語/😀', '7'),
+      write(Buffer.from([0xff, 0xfe, 0x2f, 0x80]), '8'),
+      write(
+        `long/${'x'.repeat(250)}/${'y'.repeat(250)}/${'z'.repeat(250)}/${'é'.repeat(125)}/${'w'.repeat(100)}`,
+        '9',
+      ),
+      write(`sha256:${'0'.repeat(64)}`, '10'),
+      write('{tag}', '11'),
+      write('__proto__', '12'),
+      write('a:b', '13'),
+      write(' ', '14'),
+      write('\u0001\u007f', '15'),
+      write('empty', ''),
+    ],
+  );
+  const modes = commit(
+    [odd],
+    [
+      write('run.sh', '#!/bin/sh\n', '100755'),
+      write('link', 'README', '120000'),
+      { submodule: 'lib/module', commit: '1234567890'.repeat(4) },
+    ],
+  );
+  const renamed = commit(
+    [modes],
+    [{ remove: 'README' }, write('READ ME', 'hello\n'), { remove: '-dash' }],
+  );
   const empty = commit([renamed], [], { message: '' });
-  const directory = commit([empty], [{ remove: 'with space' }, write('with space/inside', 'x'), write('with space/deep/er', 'y')]);
+  const directory = commit(
+    [empty],
+    [{ remove: 'with space' }, write('with space/inside', 'x'), write('with space/deep/er', 'y')],
+  );
   const back = commit([directory], [{ remove: 'with space' }, write('with space', '1')]);
-  const typed = commit([back], [{ submodule: 'link', commit: 'abcdef0123'.repeat(4) }, write('lib/module', 'now a file'), write('run.sh', 'README', '120000')]);
+  const typed = commit(
+    [back],
+    [
+      { submodule: 'link', commit: 'abcdef0123'.repeat(4) },
+      write('lib/module', 'now a file'),
+      write('run.sh', 'README', '120000'),
+    ],
+  );
   // Dates out of order: back in time, the same second twice, and one far ahead.
   const earlier = commit([typed], [write('clock', '1')], { seconds: 900_000_000 });
   const same = commit([earlier], [write('clock', '2')], { seconds: day });
   const future = commit([same], [write('clock', '3')], { seconds: 4_000_000_000 });
   const after = commit([future], [write('clock', '4')]);
   // Side branches, one with a branch of its own, one older than what it is merged into, one without common root.
-  const side1 = commit([typed], [write('side/one', '1')], { author: Buffer.from('Ren\xe9 <rene@example.com>', 'latin1'), encoding: 'ISO-8859-1', message: Buffer.from('Gr\xfc\xdfe\n', 'latin1') });
-  const side2 = commit([side1], [write('side/two', '2'), { remove: 'empty' }], { message: Buffer.from('not UTF-8: \xff\n', 'latin1') });
+  const side1 = commit([typed], [write('side/one', '1')], {
+    author: Buffer.from('Ren\xe9 <rene@example.com>', 'latin1'),
+    encoding: 'ISO-8859-1',
+    message: Buffer.from('Gr\xfc\xdfe\n', 'latin1'),
+  });
+  const side2 = commit([side1], [write('side/two', '2'), { remove: 'empty' }], {
+    message: Buffer.from('not UTF-8: \xff\n', 'latin1'),
+  });
   const side3 = commit([side1], [write('side/three', '3')]);
   const side4 = commit([side3, side2], [write('side/two', '2')]);
-  const merge = commit([after, side4], [write('side/one', '1'), write('side/two', '2'), write('side/three', '3'), { remove: 'empty' }], { message: 'Merge side\n' });
+  const merge = commit(
+    [after, side4],
+    [write('side/one', '1'), write('side/two', '2'), write('side/three', '3'), { remove: 'empty' }],
+    { message: 'Merge side\n' },
+  );
   const other = commit([], [write('foreign/root', 'r')]);
   const octopusA = commit([merge], [write('octopus/a', 'a')]);
   const octopusB = commit([odd], [write('octopus/b', 'b')]);
-  const octopus = commit([merge, octopusA, octopusB, other], [write('octopus/a', 'a'), write('octopus/b', 'b'), write('foreign/root', 'r')], { message: 'Octopus\n' });
-  const gone = commit([octopus], [...['side/one', 'side/two', 'side/three', 'octopus/a', 'octopus/b', 'foreign/root'].map((remove) => ({ remove }))]);
+  const octopus = commit(
+    [merge, octopusA, octopusB, other],
+    [write('octopus/a', 'a'), write('octopus/b', 'b'), write('foreign/root', 'r')],
+    { message: 'Octopus\n' },
+  );
+  const gone = commit(
+    [octopus],
+    [
+      ...['side/one', 'side/two', 'side/three', 'octopus/a', 'octopus/b', 'foreign/root'].map(
+        (remove) => ({ remove }),
+      ),
+    ],
+  );
   commit([gone], [write('last', 'word')]);
   return { repository, shas: repository.write() };
 }
@@ -88,11 +168,19 @@ async function treeAsOf(target: Database, asOf: Tx): Promise<Map<string, string>
   for (const attribute of ['git/blob', 'git/mode', 'git/size', 'git/path']) {
     for await (const fact of pages(target, attribute, asOf)) {
       const found = entities.get(fact.entity) ?? {};
-      found[attribute] = fact.value.type === 'bytes' ? Buffer.from(fact.value.value).toString('hex') : String(fact.value.value);
+      found[attribute] =
+        fact.value.type === 'bytes'
+          ? Buffer.from(fact.value.value).toString('hex')
+          : String(fact.value.value);
       entities.set(fact.entity, found);
     }
   }
-  return new Map([...entities].map(([entity, found]) => [entity, JSON.stringify([found['git/mode'], found['git/blob'], found['git/size'], found['git/path']])]));
+  return new Map(
+    [...entities].map(([entity, found]) => [
+      entity,
+      JSON.stringify([found['git/mode'], found['git/blob'], found['git/size'], found['git/path']]),
+    ]),
+  );
 }
 
 async function* pages(target: Database, attribute: string, asOf: Tx): AsyncIterable<Fact> {
@@ -108,7 +196,10 @@ function expectedTree(dir: string, sha: string): Map<string, string> {
   return new Map(
     listTree(dir, sha).map(({ path, mode, blob, size }) => {
       const { entity, hashed } = pathEntity(path);
-      return [entity, JSON.stringify([mode, blob, size?.toString(), hashed ? path.toString('hex') : undefined])];
+      return [
+        entity,
+        JSON.stringify([mode, blob, size?.toString(), hashed ? path.toString('hex') : undefined]),
+      ];
     }),
   );
 }
@@ -120,13 +211,16 @@ async function expectSameTrees(target: Database, dir: string, ref = 'HEAD'): Pro
   for (const sha of chain) {
     const tx = must(await txOf(target, sha), `commit ${sha} has a transaction`);
     transactions.push(tx);
-    expect(sorted(await treeAsOf(target, tx)), `tree of ${sha}`).toEqual(sorted(expectedTree(dir, sha)));
+    expect(sorted(await treeAsOf(target, tx)), `tree of ${sha}`).toEqual(
+      sorted(expectedTree(dir, sha)),
+    );
   }
   expect(transactions).toEqual([...transactions].sort((a, b) => (a < b ? -1 : 1)));
   return transactions;
 }
 
-const sorted = (map: Map<string, string>): [string, string][] => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
+const sorted = (map: Map<string, string>): [string, string][] =>
+  [...map].sort(([a], [b]) => (a < b ? -1 : 1));
 
 const hosts = new Map<string, Promise<EmbeddedHost>>();
 afterAll(async () => {
@@ -136,7 +230,13 @@ afterAll(async () => {
 /** A new database in import mode in this process, on one host a door. */
 async function openDatabase(door: string): Promise<Database> {
   let host = hosts.get(door);
-  if (host === undefined) hosts.set(door, (host = openEmbedded({ dir: door === 'in memory' ? undefined : await mkdtemp(join(root, 'data-')) })));
+  if (host === undefined)
+    hosts.set(
+      door,
+      (host = openEmbedded({
+        dir: door === 'in memory' ? undefined : await mkdtemp(join(root, 'data-')),
+      })),
+    );
   const name = `history-${++made}`;
   await (await host).create(name, { mode: 'import' });
   return (await host).database(name);
@@ -149,16 +249,25 @@ describe.each(['in memory', 'in a folder'])('%s', (door) => {
     const { repository } = makeOddHistory();
     await using target = await open();
     const summary = await load(target, repository.dir);
-    expect(summary).toMatchObject({ complete: true, transactions: 16, commits: 23, datedAhead: 1, resumedAfter: undefined });
+    expect(summary).toMatchObject({
+      complete: true,
+      transactions: 16,
+      commits: 23,
+      datedAhead: 1,
+      resumedAfter: undefined,
+    });
     await expectSameTrees(target, repository.dir);
   });
 
-  test('commits have their committers\' times where time allows, and rise where it does not', async () => {
+  test("commits have their committers' times where time allows, and rise where it does not", async () => {
     const { repository } = makeOddHistory();
     await using target = await open();
     await load(target, repository.dir);
     const transactions = await expectSameTrees(target, repository.dir);
-    const times = git(repository.dir, 'log', '--first-parent', '--reverse', '--format=%ct').trim().split('\n').map(BigInt);
+    const times = git(repository.dir, 'log', '--first-parent', '--reverse', '--format=%ct')
+      .trim()
+      .split('\n')
+      .map(BigInt);
     let clock = 0n;
     transactions.forEach((tx, i) => {
       const wanted = must(times[i], 'one time a commit') * 1_000_000_000n;
@@ -172,20 +281,37 @@ describe.each(['in memory', 'in a folder'])('%s', (door) => {
     const { repository, shas } = makeOddHistory();
     await using target = await open();
     await load(target, repository.dir);
-    const sha = (subject: string): string => git(repository.dir, 'log', '--format=%H', `--grep=${subject}`, '-1').trim();
-    const side = must([...shas.values()].find((s) => git(repository.dir, 'log', '-1', '--format=%an', s).trim() === 'René'), 'René wrote one');
+    const sha = (subject: string): string =>
+      git(repository.dir, 'log', '--format=%H', `--grep=${subject}`, '-1').trim();
+    const side = must(
+      [...shas.values()].find(
+        (s) => git(repository.dir, 'log', '-1', '--format=%an', s).trim() === 'René',
+      ),
+      'René wrote one',
+    );
     const merge = must(await txOf(target, sha('^Merge side')), 'the merge is a transaction');
     const now = await target.entity(`commit:${side}`);
-    expect(now.attributes.get('commit/author')?.values).toEqual([{ type: 'string', value: 'René <rene@example.com>' }]);
-    expect(now.attributes.get('commit/subject')?.values).toEqual([{ type: 'string', value: 'Grüße' }]);
+    expect(now.attributes.get('commit/author')?.values).toEqual([
+      { type: 'string', value: 'René <rene@example.com>' },
+    ]);
+    expect(now.attributes.get('commit/subject')?.values).toEqual([
+      { type: 'string', value: 'Grüße' },
+    ]);
     expect(now.attributes.has('commit/tx')).toBe(false);
-    expect((await target.entity(`commit:${side}`, { asOf: merge })).attributes.size).toBeGreaterThan(0);
-    expect((await target.entity(`commit:${side}`, { asOf: (merge - 1024n) as Tx })).attributes.size).toBe(0);
+    expect(
+      (await target.entity(`commit:${side}`, { asOf: merge })).attributes.size,
+    ).toBeGreaterThan(0);
+    expect(
+      (await target.entity(`commit:${side}`, { asOf: (merge - 1024n) as Tx })).attributes.size,
+    ).toBe(0);
     const all = git(repository.dir, 'rev-list', '--parents', 'HEAD').trim().split('\n');
     for (const line of all) {
       const [commit, ...parents] = line.split(' ');
-      const values = (await target.entity(`commit:${commit}`)).attributes.get('commit/parent')?.values ?? [];
-      expect(values.map((v) => v.value).sort()).toEqual(parents.map((parent) => `commit:${parent}`).sort());
+      const values =
+        (await target.entity(`commit:${commit}`)).attributes.get('commit/parent')?.values ?? [];
+      expect(values.map((v) => v.value).sort()).toEqual(
+        parents.map((parent) => `commit:${parent}`).sort(),
+      );
     }
   });
 
@@ -196,7 +322,12 @@ describe.each(['in memory', 'in a folder'])('%s', (door) => {
     const second = await load(target, repository.dir);
     expect(first.transactions + second.transactions).toBe(16);
     expect(second.resumedAfter).toBe(git(repository.dir, 'rev-parse', 'HEAD~9').trim());
-    expect(await load(target, repository.dir)).toMatchObject({ complete: true, transactions: 0, facts: 0, head: second.head });
+    expect(await load(target, repository.dir)).toMatchObject({
+      complete: true,
+      transactions: 0,
+      facts: 0,
+      head: second.head,
+    });
     await expectSameTrees(target, repository.dir);
   });
 
@@ -205,9 +336,15 @@ describe.each(['in memory', 'in a folder'])('%s', (door) => {
     await using target = await open();
     for (let run = 1; ; run++) {
       const stop = new AbortController();
-      const summary = await load(oneAtATime(target), repository.dir, { signal: stop.signal, onProgress: () => stop.abort() });
-      if (summary.transactions === 0) break;
-      expect(run).toBeLessThan(20);
+      const summary = await load(target, repository.dir, {
+        inFlightMax: 1,
+        signal: stop.signal,
+        onProgress: () => stop.abort(),
+      });
+      if (summary.complete) break;
+      // One was answered when it was asked to stop; another may have been on its way.
+      expect([1, 2]).toContain(summary.transactions);
+      expect(run).toBeLessThan(16);
     }
     await expectSameTrees(target, repository.dir);
   });
@@ -217,7 +354,9 @@ describe.each(['in memory', 'in a folder'])('%s', (door) => {
     await using target = await open();
     const refused = git(repository.dir, 'rev-parse', 'HEAD~6').trim();
     const failing = withTransact(target, (document) =>
-      isCommit(document, refused) ? Promise.reject(new PyralogError('value-too-large', 'too large')) : target.transact(document),
+      isCommit(document, refused)
+        ? Promise.reject(new PyralogError('value-too-large', 'too large'))
+        : target.transact(document),
     );
     await expect(load(failing, repository.dir)).rejects.toThrow('too large');
     await expectSameTrees(target, repository.dir, 'HEAD~7');
@@ -242,14 +381,30 @@ describe.each(['in memory', 'in a folder'])('%s', (door) => {
 
   test('a rewritten history, another repository and an older ref are refused', async () => {
     const repository = makeRepository();
-    const first = repository.commit({ parents: [], seconds: 1_100_000_000, edits: [{ write: 'a', content: '1' }] });
-    const second = repository.commit({ parents: [first], seconds: 1_100_000_001, edits: [{ write: 'a', content: '2' }] });
+    const first = repository.commit({
+      parents: [],
+      seconds: 1_100_000_000,
+      edits: [{ write: 'a', content: '1' }],
+    });
+    const second = repository.commit({
+      parents: [first],
+      seconds: 1_100_000_001,
+      edits: [{ write: 'a', content: '2' }],
+    });
     const marks = repository.write();
     await using target = await open();
     await load(target, repository.dir);
-    await expect(load(target, repository.dir, { ref: must(marks.get(first), 'written') })).rejects.toMatchObject({ code: 'import-diverged' });
-    await expect(load(target, makeOddHistory().repository.dir)).rejects.toMatchObject({ code: 'import-diverged' });
-    const rewritten = repository.commit({ parents: [first], seconds: 1_100_000_002, edits: [{ write: 'a', content: '3' }] });
+    await expect(
+      load(target, repository.dir, { ref: must(marks.get(first), 'written') }),
+    ).rejects.toMatchObject({ code: 'import-diverged' });
+    await expect(load(target, makeOddHistory().repository.dir)).rejects.toMatchObject({
+      code: 'import-diverged',
+    });
+    const rewritten = repository.commit({
+      parents: [first],
+      seconds: 1_100_000_002,
+      edits: [{ write: 'a', content: '3' }],
+    });
     repository.write();
     await expect(load(target, repository.dir)).rejects.toMatchObject({ code: 'import-diverged' });
     // The imported commit is an ancestor, but no longer by first parents.
@@ -268,51 +423,77 @@ describe.each(['in memory', 'in a folder'])('%s', (door) => {
   });
 });
 
-test('a commit at the limit of a transaction is loaded, and one above is refused by name', { timeout: 60_000 }, async () => {
-  const repository = makeRepository();
-  const edits = (count: number): TreeEdit[] => Array.from({ length: count }, (_, i) => ({ write: `d${i % 100}/f${i}`, content: '' }));
-  // Two operations are the commit's own.
-  repository.commit({ parents: [], seconds: 1_100_000_000, edits: edits(99_998) });
-  repository.write();
-  await using target = await openDatabase('in a folder');
-  expect(await load(target, repository.dir)).toMatchObject({ transactions: 1, changes: 99_998 });
-  const larger = makeRepository();
-  larger.commit({ parents: [], seconds: 1_100_000_000, edits: edits(99_999) });
-  const sha = must(larger.write().get(1), 'written');
-  await using other = await openDatabase('in a folder');
-  await expect(load(other, larger.dir)).rejects.toMatchObject({ code: 'transaction-too-large', message: expect.stringContaining(sha) as string });
-});
+test(
+  'a commit at the limit of a transaction is loaded, and one above is refused by name',
+  { timeout: 60_000 },
+  async () => {
+    const repository = makeRepository();
+    const edits = (count: number): TreeEdit[] =>
+      Array.from({ length: count }, (_, i) => ({ write: `d${i % 100}/f${i}`, content: '' }));
+    // Two operations are the commit's own.
+    repository.commit({ parents: [], seconds: 1_100_000_000, edits: edits(99_998) });
+    repository.write();
+    await using target = await openDatabase('in a folder');
+    expect(await load(target, repository.dir)).toMatchObject({ transactions: 1, changes: 99_998 });
+    const larger = makeRepository();
+    larger.commit({ parents: [], seconds: 1_100_000_000, edits: edits(99_999) });
+    const sha = must(larger.write().get(1), 'written');
+    await using other = await openDatabase('in a folder');
+    await expect(load(other, larger.dir)).rejects.toMatchObject({
+      code: 'transaction-too-large',
+      message: expect.stringContaining(sha) as string,
+    });
+  },
+);
 
-test('any history of edits and merges has the trees that git lists', { timeout: 120_000 }, async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(scriptedCommit, { minLength: 1, maxLength: 12 }), async (commits) => {
-      const repository = makeRepository();
-      commits.forEach(({ edits, seconds, parent, merged }, i) => {
-        const parents = [...new Set([i - (parent % 3), i - merged].filter((mark) => mark >= 1 && mark <= i))];
-        repository.commit({ parents, seconds, edits });
-      });
-      repository.write();
-      await using target = await openDatabase('in memory');
-      await load(target, repository.dir);
-      await expectSameTrees(target, repository.dir);
-      await rm(repository.dir, { recursive: true });
-    }),
-    { numRuns: 15 },
-  );
-});
+test(
+  'any history of edits and merges has the trees that git lists',
+  { timeout: 120_000 },
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(scriptedCommit, { minLength: 1, maxLength: 12 }),
+        async (commits) => {
+          const repository = makeRepository();
+          commits.forEach(({ edits, seconds, parent, merged }, i) => {
+            const parents = [
+              ...new Set([i - (parent % 3), i - merged].filter((mark) => mark >= 1 && mark <= i)),
+            ];
+            repository.commit({ parents, seconds, edits });
+          });
+          repository.write();
+          await using target = await openDatabase('in memory');
+          await load(target, repository.dir);
+          await expectSameTrees(target, repository.dir);
+          await rm(repository.dir, { recursive: true });
+        },
+      ),
+      { numRuns: 15 },
+    );
+  },
+);
 
 const HERE = fileURLToPath(new URL('../..', import.meta.url));
-const isRepository = spawnSync('git', ['-C', HERE, 'rev-parse', '--verify', '--quiet', 'HEAD']).status === 0;
+const isRepository =
+  spawnSync('git', ['-C', HERE, 'rev-parse', '--verify', '--quiet', 'HEAD']).status === 0;
 
-test.skipIf(!isRepository)('the history of this repository has the trees that git lists', { timeout: 600_000 }, async () => {
-  await using target = await openDatabase('in a folder');
-  await load(target, HERE);
-  await expectSameTrees(target, HERE);
-});
+test.skipIf(!isRepository)(
+  'the history of this repository has the trees that git lists',
+  { timeout: 600_000 },
+  async () => {
+    await using target = await openDatabase('in a folder');
+    await load(target, HERE);
+    await expectSameTrees(target, HERE);
+  },
+);
 
 const anyPath = fc.constantFrom('a', 'b', 'a/a', 'a/b', 'b/a/c', 'ä\n"', 'c d').map((path) => path);
 const anyEdit: fc.Arbitrary<TreeEdit> = fc.oneof(
-  fc.record({ write: anyPath, content: fc.constantFrom('', 'x', 'y'), mode: fc.constantFrom('100644', '100755', '120000') }),
+  fc.record({
+    write: anyPath,
+    content: fc.constantFrom('', 'x', 'y'),
+    mode: fc.constantFrom('100644', '100755', '120000'),
+  }),
   fc.record({ remove: anyPath }),
   fc.record({ submodule: anyPath, commit: fc.constantFrom('1'.repeat(40), '2'.repeat(40)) }),
 );
@@ -343,4 +524,5 @@ function withTransact(target: Database, transact: Database['transact']): Databas
   });
 }
 
-const isCommit = (document: Uint8Array, sha: string): boolean => Buffer.from(document).includes(`"id":"git:${sha}"`);
+const isCommit = (document: Uint8Array, sha: string): boolean =>
+  Buffer.from(document).includes(`"id":"git:${sha}"`);

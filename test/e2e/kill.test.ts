@@ -14,7 +14,8 @@ import { type Server, startServer } from './server.ts';
 
 const SEED = Number(process.env['PYRALOG_SEED'] ?? Date.now() % 1_000_000);
 const KILLS = Number(process.env['PYRALOG_KILLS'] ?? 200);
-const BUDGET_MILLIS = process.env['PYRALOG_KILLS'] === undefined ? 75_000 : Number.POSITIVE_INFINITY;
+const BUDGET_MILLIS =
+  process.env['PYRALOG_KILLS'] === undefined ? 75_000 : Number.POSITIVE_INFINITY;
 const WRITERS = 4;
 
 interface JsonFact {
@@ -71,14 +72,22 @@ async function live(server: Server, witness: Witness, random: Random): Promise<v
   const delay = random.below(600);
   const seeds = Array.from({ length: WRITERS }, () => random.below(2 ** 31));
   const alive = { yes: true };
-  const writers = seeds.map((seed, writer) => write(server.url, writer, new Random(seed), witness, alive));
+  const writers = seeds.map((seed, writer) =>
+    write(server.url, writer, new Random(seed), witness, alive),
+  );
   await new Promise((resolve) => setTimeout(resolve, delay));
   await server.kill();
   alive.yes = false;
   await Promise.all(writers);
 }
 
-async function write(url: string, writer: number, random: Random, witness: Witness, alive: { yes: boolean }): Promise<void> {
+async function write(
+  url: string,
+  writer: number,
+  random: Random,
+  witness: Witness,
+  alive: { yes: boolean },
+): Promise<void> {
   while (alive.yes) {
     const id = witness.nextId(writer);
     // A pair that is always written together: a torn transaction shows as two different values.
@@ -87,10 +96,18 @@ async function write(url: string, writer: number, random: Random, witness: Witne
     const operations: unknown[] = [
       { op: 'assert', entity: `left:${pair}`, attribute: 'pair/value', value },
       { op: 'assert', entity: `right:${pair}`, attribute: 'pair/value', value },
-      { entity: `many:${random.below(5)}`, 'many/tag': [`t${random.below(30)}`, `u${random.below(30)}`] },
+      {
+        entity: `many:${random.below(5)}`,
+        'many/tag': [`t${random.below(30)}`, `u${random.below(30)}`],
+      },
     ];
-    if (random.below(4) === 0) operations.push({ op: 'retractEntity', entity: `many:${5 + random.below(5)}` });
-    else operations.push({ entity: `many:${5 + random.below(5)}`, 'many/tag': [`v${random.below(9)}`] });
+    if (random.below(4) === 0)
+      operations.push({ op: 'retractEntity', entity: `many:${5 + random.below(5)}` });
+    else
+      operations.push({
+        entity: `many:${5 + random.below(5)}`,
+        'many/tag': [`v${random.below(9)}`],
+      });
     try {
       const response = await fetch(`${url}/v1/main/transactions`, {
         method: 'POST',
@@ -185,7 +202,7 @@ class Witness {
 
   async #pages(address: string): Promise<JsonFact[]> {
     const facts: JsonFact[] = [];
-    for (let cursor: string | undefined; ; ) {
+    for (let cursor: string | undefined; ;) {
       const response = await fetch(cursor === undefined ? address : `${address}&cursor=${cursor}`);
       expect(response.status).toBe(200);
       const page = (await response.json()) as { facts: JsonFact[]; next?: string };
@@ -199,4 +216,5 @@ class Witness {
 const show = (fact: JsonFact): string =>
   `${fact.entity}\u0000${fact.attribute}\u0000${JSON.stringify(fact.value)} ${fact.tx} ${fact.operation}`;
 
-const compareBytes = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
+const compareBytes = (a: string, b: string): number =>
+  Buffer.compare(Buffer.from(a), Buffer.from(b));

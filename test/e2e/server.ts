@@ -21,7 +21,10 @@ export interface Server extends AsyncDisposable {
 }
 
 /** Starts `pyralog dev` on a free port and waits for Ready. Its errors go to this process's stderr. */
-export async function startServer(args: readonly string[], env: Record<string, string> = {}): Promise<Server> {
+export async function startServer(
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<Server> {
   const started = performance.now();
   const child = spawn(process.execPath, cli('dev', '--port', '0', ...args), {
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -12,9 +12,17 @@ export interface Served extends DatabaseHost {
 }
 
 /** A client of a real server on a free port of loopback. A defect of the server fails the test that met it. */
-export async function served(host: DatabaseHost, options: Partial<ApiOptions> = {}): Promise<Served> {
+export async function served(
+  host: DatabaseHost,
+  options: Partial<ApiOptions> = {},
+): Promise<Served> {
   const errors: PyralogError[] = [];
-  const api = await createApi({ host, version: '0.0.0', onError: (error) => errors.push(error), ...options });
+  const api = await createApi({
+    host,
+    version: '0.0.0',
+    onError: (error) => errors.push(error),
+    ...options,
+  });
   const url = await api.listen('127.0.0.1', 0);
   const client = new HttpHost(url);
   return {
@@ -26,7 +34,9 @@ export async function served(host: DatabaseHost, options: Partial<ApiOptions> = 
     database: (name: string): Promise<Database> => client.database(name),
     async [Symbol.asyncDispose]() {
       await api.close();
-      expect(errors.filter(({ code }) => code === 'internal').map(({ cause }) => cause)).toEqual([]);
+      expect(errors.filter(({ code }) => code === 'internal').map(({ cause }) => cause)).toEqual(
+        [],
+      );
     },
   };
 }

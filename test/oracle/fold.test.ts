@@ -12,17 +12,39 @@ import { Fold } from './fold.ts';
 const RUNS = Number(process.env['PYRALOG_RUNS'] ?? 25);
 
 // Astral and high BMP characters tell UTF-8 from UTF-16 order; NUL and empty strings are edges of keys.
-const entity = fc.constantFrom('a', 'a\u0000', 'ab', 'b', '\u{1F600}', '\uFFFD', 'paper:1', '__proto__');
+const entity = fc.constantFrom(
+  'a',
+  'a\u0000',
+  'ab',
+  'b',
+  '\u{1F600}',
+  '\uFFFD',
+  'paper:1',
+  '__proto__',
+);
 const text = fc.constantFrom('', '\u0000', 'x', 'xy', '\u{10FFFF}', '\uE000', 'long '.repeat(30));
-const int = fc.constantFrom('-9223372036854775808', '-1', '0', '9007199254740993', '9223372036854775807');
-const instant = fc.constantFrom('1601-01-01T00:00:00Z', '1969-12-31T23:59:59.999999Z', '+010000-01-01T00:00:00Z');
+const int = fc.constantFrom(
+  '-9223372036854775808',
+  '-1',
+  '0',
+  '9007199254740993',
+  '9223372036854775807',
+);
+const instant = fc.constantFrom(
+  '1601-01-01T00:00:00Z',
+  '1969-12-31T23:59:59.999999Z',
+  '+010000-01-01T00:00:00Z',
+);
 
 const set = fc.oneof(
   fc.record({ entity, text }),
   fc.record({ entity, many: fc.array(text, { maxLength: 4 }) }),
   fc.record({ entity, int: int.map((digits) => ({ int: digits })) }),
   fc.record({ entity, instant: instant.map((value) => ({ instant: value })) }),
-  fc.record({ entity, double: fc.constantFrom(-0.5, 1.5, 1e300, 5e-324).map((value) => ({ double: String(value) })) }),
+  fc.record({
+    entity,
+    double: fc.constantFrom(-0.5, 1.5, 1e300, 5e-324).map((value) => ({ double: String(value) })),
+  }),
   fc.record({ entity, flag: fc.boolean() }),
   fc.record({ entity, ref: entity.map((ref) => ({ ref })) }),
   fc.record({ entity, indexed: text }),
@@ -30,9 +52,19 @@ const set = fc.oneof(
 const operation = fc.oneof(
   { weight: 6, arbitrary: set },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('retractEntity'), entity }) },
-  { weight: 1, arbitrary: fc.record({ op: fc.constant('retract'), entity, attribute: fc.constantFrom('text', 'many', 'ref') }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      op: fc.constant('retract'),
+      entity,
+      attribute: fc.constantFrom('text', 'many', 'ref'),
+    }),
+  },
 );
-const documents = fc.array(fc.array(operation, { minLength: 1, maxLength: 8 }), { minLength: 1, maxLength: 40 });
+const documents = fc.array(fc.array(operation, { minLength: 1, maxLength: 8 }), {
+  minLength: 1,
+  maxLength: 40,
+});
 const definition = {
   ops: [
     { entity: 'attribute:indexed', 'db/valueType': 'string', 'db/index': true },
@@ -41,31 +73,48 @@ const definition = {
   ],
 };
 
-test('I5 every answer equals the fold of the log, whatever was flushed in between', { timeout: 600_000 }, async () => {
-  await fc.assert(
-    fc.asyncProperty(documents, fc.integer({ min: 5, max: 120 }), fc.integer({ min: 1, max: 9 }), async (inputs, factsMax, limit) => {
-      await using host = await openEmbedded({ dir: undefined, cutRule: { factsMax, bytesMax: 1e9 } });
-      await host.create('main');
-      const database = await host.database('main');
-      const fold = new Fold();
-      const moments: Tx[] = [asTx(0n)];
-      for (const ops of [definition.ops, ...inputs]) {
-        const committed = await commit(database, ops);
-        if (committed === undefined) continue;
-        fold.add(committed.facts);
-        moments.push(committed.tx);
-      }
-      await compare(database, fold, undefined, limit);
-      await flushed(database, factsMax);
-      await compare(database, fold, undefined, limit);
-      for (const moment of moments.filter((_, i) => i % 5 === 0)) await compare(database, fold, moment, limit);
-      const [from, to] = [moments[Math.floor(moments.length / 3)] as Tx, moments.at(-1) as Tx];
-      expect(await allAdded(database, from, to, limit)).toEqual(fold.addedBetween(from, to).map(show));
-      expect(await allAdded(database, to, from, limit)).toEqual(fold.addedBetween(to, from).map(show));
-    }),
-    { numRuns: RUNS },
-  );
-});
+test(
+  'I5 every answer equals the fold of the log, whatever was flushed in between',
+  { timeout: 600_000 },
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        documents,
+        fc.integer({ min: 5, max: 120 }),
+        fc.integer({ min: 1, max: 9 }),
+        async (inputs, factsMax, limit) => {
+          await using host = await openEmbedded({
+            dir: undefined,
+            cutRule: { factsMax, bytesMax: 1e9 },
+          });
+          await host.create('main');
+          const database = await host.database('main');
+          const fold = new Fold();
+          const moments: Tx[] = [asTx(0n)];
+          for (const ops of [definition.ops, ...inputs]) {
+            const committed = await commit(database, ops);
+            if (committed === undefined) continue;
+            fold.add(committed.facts);
+            moments.push(committed.tx);
+          }
+          await compare(database, fold, undefined, limit);
+          await flushed(database, factsMax);
+          await compare(database, fold, undefined, limit);
+          for (const moment of moments.filter((_, i) => i % 5 === 0))
+            await compare(database, fold, moment, limit);
+          const [from, to] = [moments[Math.floor(moments.length / 3)] as Tx, moments.at(-1) as Tx];
+          expect(await allAdded(database, from, to, limit)).toEqual(
+            fold.addedBetween(from, to).map(show),
+          );
+          expect(await allAdded(database, to, from, limit)).toEqual(
+            fold.addedBetween(to, from).map(show),
+          );
+        },
+      ),
+      { numRuns: RUNS },
+    );
+  },
+);
 
 /** Resolves when every part that was cut is in runs: less than a part is live then. */
 async function flushed(database: Database, factsMax: number): Promise<void> {
@@ -77,32 +126,55 @@ async function flushed(database: Database, factsMax: number): Promise<void> {
 }
 
 /** @returns undefined where the operations contradict each other */
-async function commit(database: Database, ops: readonly object[]): Promise<{ tx: Tx; facts: readonly Fact[] } | undefined> {
+async function commit(
+  database: Database,
+  ops: readonly object[],
+): Promise<{ tx: Tx; facts: readonly Fact[] } | undefined> {
   try {
     return await database.transact(Buffer.from(JSON.stringify({ ops })));
   } catch (error) {
-    if (isPyralogError(error) && ['facts-conflict', 'type-mismatch'].includes(error.code)) return undefined;
+    if (isPyralogError(error) && ['facts-conflict', 'type-mismatch'].includes(error.code))
+      return undefined;
     throw error;
   }
 }
 
-async function compare(database: Database, fold: Fold, asOf: Tx | undefined, limit: number): Promise<void> {
+async function compare(
+  database: Database,
+  fold: Fold,
+  asOf: Tx | undefined,
+  limit: number,
+): Promise<void> {
   const { basis } = await database.schema({ asOf });
   for (const order of ['eavt', 'aevt'] as const) {
-    const state = await all((cursor) => database.state({ index: order, limit, cursor }, { asOf: basis }));
+    const state = await all((cursor) =>
+      database.state({ index: order, limit, cursor }, { asOf: basis }),
+    );
     expect(state, `state ${order}`).toEqual(fold.stateAt(basis, order).map(show));
   }
   const refs = fold.stateAt(basis, 'vaet').filter(({ value }) => value.type === 'ref');
-  expect(await all((cursor) => database.state({ index: 'vaet', limit, cursor }, { asOf: basis }))).toEqual(refs.map(show));
+  expect(
+    await all((cursor) => database.state({ index: 'vaet', limit, cursor }, { asOf: basis })),
+  ).toEqual(refs.map(show));
   const byValue: FactsQuery = { index: 'avet', attribute: 'indexed', limit };
   const indexed = fold.stateAt(basis, 'avet').filter(({ attribute }) => attribute === 'indexed');
-  expect(await all((cursor) => database.state({ ...byValue, cursor }, { asOf: basis }))).toEqual(indexed.map(show));
-  const log = await all((cursor) => database.facts({ index: 'eavt', limit, cursor }, { asOf: basis }));
+  expect(await all((cursor) => database.state({ ...byValue, cursor }, { asOf: basis }))).toEqual(
+    indexed.map(show),
+  );
+  const log = await all((cursor) =>
+    database.facts({ index: 'eavt', limit, cursor }, { asOf: basis }),
+  );
   expect(new Set(log)).toEqual(new Set(fold.facts.filter(({ tx }) => tx <= basis).map(show)));
   for (const id of ['a', 'a\u0000', '\u{1F600}', '\uFFFD', '__proto__']) {
     const answer = await database.entity(id, { asOf: basis });
-    const values = [...answer.attributes].flatMap(([name, found]) => found.values.map((value) => `${name} ${value.type} ${String(value.value)}`));
-    expect(values).toEqual(fold.entityAt(id, basis).map(({ attribute, value }) => `${attribute} ${value.type} ${String(value.value)}`));
+    const values = [...answer.attributes].flatMap(([name, found]) =>
+      found.values.map((value) => `${name} ${value.type} ${String(value.value)}`),
+    );
+    expect(values).toEqual(
+      fold
+        .entityAt(id, basis)
+        .map(({ attribute, value }) => `${attribute} ${value.type} ${String(value.value)}`),
+    );
     const history = await all((cursor) => database.history(id, { limit, cursor }, { asOf: basis }));
     expect(history).toEqual(fold.history(id, basis).map(show));
   }
@@ -110,7 +182,7 @@ async function compare(database: Database, fold: Fold, asOf: Tx | undefined, lim
 
 async function all(page: (cursor: string | undefined) => Promise<FactsPage>): Promise<string[]> {
   const facts: string[] = [];
-  for (let cursor: string | undefined; ; ) {
+  for (let cursor: string | undefined; ;) {
     const answer = await page(cursor);
     facts.push(...answer.facts.map(show));
     cursor = answer.next;
@@ -120,7 +192,7 @@ async function all(page: (cursor: string | undefined) => Promise<FactsPage>): Pr
 
 async function allAdded(database: Database, from: Tx, to: Tx, limit: number): Promise<string[]> {
   const added: string[] = [];
-  for (let cursor: string | undefined; ; ) {
+  for (let cursor: string | undefined; ;) {
     const answer = await database.diff({ from, to, limit, cursor });
     added.push(...answer.added.map(show));
     cursor = answer.next;

@@ -17,7 +17,10 @@ export class Fold {
     for (const fact of this.facts) {
       if (fact.tx > basis) continue;
       const at = state.findIndex(
-        (other) => other.entity === fact.entity && other.attribute === fact.attribute && equalValues(other.value, fact.value),
+        (other) =>
+          other.entity === fact.entity &&
+          other.attribute === fact.attribute &&
+          equalValues(other.value, fact.value),
       );
       if (at >= 0) state.splice(at, 1);
       if (fact.operation === 'assert') state.push(fact);

@@ -23,21 +23,43 @@ export const LAYERS: Readonly<Record<string, LayerRow>> = {
   // L0 to L3: pure.
   '@pyralog/base': row('libs/base', '', '', true),
   '@pyralog/model': row('libs/model', '@pyralog/base', '', true),
-  '@pyralog/format': row('libs/format', '@pyralog/base @pyralog/model', 'apache-arrow flatbuffers @toondepauw/node-zstd @bokuweb/zstd-wasm', true),
-  '@pyralog/sequencing': row('libs/sequencing', '@pyralog/base @pyralog/model @pyralog/format', '', true),
-  '@pyralog/indexing': row('libs/indexing', '@pyralog/base @pyralog/model @pyralog/format', '', true),
+  '@pyralog/format': row(
+    'libs/format',
+    '@pyralog/base @pyralog/model',
+    'apache-arrow flatbuffers @toondepauw/node-zstd @bokuweb/zstd-wasm',
+    true,
+  ),
+  '@pyralog/sequencing': row(
+    'libs/sequencing',
+    '@pyralog/base @pyralog/model @pyralog/format',
+    '',
+    true,
+  ),
+  '@pyralog/indexing': row(
+    'libs/indexing',
+    '@pyralog/base @pyralog/model @pyralog/format',
+    '',
+    true,
+  ),
   '@pyralog/feed': row('libs/feed', '@pyralog/base @pyralog/model @pyralog/format', '', true),
   // L4: ports, adapters, and what drives the cores through them.
   '@pyralog/log': row('libs/log', '@pyralog/base @pyralog/model'),
   '@pyralog/objects': row('libs/objects', '@pyralog/base @pyralog/model'),
   '@pyralog/runtime': row('libs/runtime', '@pyralog/base @pyralog/model', 'tsx'),
-  '@pyralog/client': row('libs/client', '@pyralog/base @pyralog/model @pyralog/format', 'eventsource-parser'),
+  '@pyralog/client': row(
+    'libs/client',
+    '@pyralog/base @pyralog/model @pyralog/format',
+    'eventsource-parser',
+  ),
   '@pyralog/reading': row(
     'libs/reading',
     '@pyralog/base @pyralog/model @pyralog/format @pyralog/indexing @pyralog/feed @pyralog/objects @pyralog/client @pyralog/runtime',
   ),
   // L5: one process role each.
-  '@pyralog/service-sequencer': row('services/sequencer', '@pyralog/base @pyralog/model @pyralog/format @pyralog/sequencing @pyralog/log @pyralog/runtime'),
+  '@pyralog/service-sequencer': row(
+    'services/sequencer',
+    '@pyralog/base @pyralog/model @pyralog/format @pyralog/sequencing @pyralog/log @pyralog/runtime',
+  ),
   '@pyralog/service-indexer': row(
     'services/indexer',
     '@pyralog/base @pyralog/model @pyralog/format @pyralog/indexing @pyralog/log @pyralog/objects @pyralog/reading @pyralog/runtime',

@@ -12,7 +12,12 @@ export function crc32c(bytes: Uint8Array, seed = 0): number {
   let i = 0;
   const whole = bytes.length - 7;
   while (i < whole) {
-    const a = crc ^ (at(bytes, i) | (at(bytes, i + 1) << 8) | (at(bytes, i + 2) << 16) | (at(bytes, i + 3) << 24));
+    const a =
+      crc ^
+      (at(bytes, i) |
+        (at(bytes, i + 1) << 8) |
+        (at(bytes, i + 2) << 16) |
+        (at(bytes, i + 3) << 24));
     crc =
       at(t7, a & 0xff) ^
       at(t6, (a >>> 8) & 0xff) ^

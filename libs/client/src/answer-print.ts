@@ -30,7 +30,8 @@ export function printFacts(facts: readonly Fact[]): string {
 export function printEntity(answer: EntityAnswer): string {
   let attributes = '';
   for (const [name, { cardinality, values }] of answer.attributes) {
-    const content = cardinality === 'many' ? list(values, printValue) : printValue(values[0] as Value);
+    const content =
+      cardinality === 'many' ? list(values, printValue) : printValue(values[0] as Value);
     attributes += `${attributes === '' ? '' : ','}${quote(name)}:${content}`;
   }
   return `{"entity":${quote(answer.entity)},"basis":"${answer.basis}","attributes":{${attributes}}}`;
@@ -71,7 +72,8 @@ export function printSchema(answer: SchemaAnswer): string {
 export function printCommit(result: CommitResult, withFacts = true): string {
   const facts = withFacts ? `"facts":${printFacts(result.facts)},` : '';
   let ids = '';
-  for (const [temporary, entity] of result.ids) ids += `${ids === '' ? '' : ','}${quote(temporary)}:${quote(entity)}`;
+  for (const [temporary, entity] of result.ids)
+    ids += `${ids === '' ? '' : ','}${quote(temporary)}:${quote(entity)}`;
   return `{"tx":"${result.tx}","instant":"${formatNanos(result.tx)}",${facts}"ids":{${ids}},"duplicate":${result.duplicate}}`;
 }
 

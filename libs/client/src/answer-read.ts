@@ -92,7 +92,8 @@ export class AnswerFields {
 
   texts(name: string): readonly string[] {
     const value = this.#object.get(name);
-    if (!Array.isArray(value) || !value.every((each) => typeof each === 'string')) return this.#refuse(name, 'an array of strings');
+    if (!Array.isArray(value) || !value.every((each) => typeof each === 'string'))
+      return this.#refuse(name, 'an array of strings');
     return value as readonly string[];
   }
 
@@ -117,9 +118,13 @@ function fieldsOf(json: Json, what: string): AnswerFields {
 }
 
 function malformed(problem: string): PyralogError {
-  return new PyralogError('unreachable', `The server answered in a form that this client does not know: ${problem}.`, {
-    hint: 'Check that the address is that of a Pyralog server, and that client and server have the same version.',
-  });
+  return new PyralogError(
+    'unreachable',
+    `The server answered in a form that this client does not know: ${problem}.`,
+    {
+      hint: 'Check that the address is that of a Pyralog server, and that client and server have the same version.',
+    },
+  );
 }
 
 export function readFact(fields: AnswerFields): Fact {
@@ -137,16 +142,27 @@ export function readFact(fields: AnswerFields): Fact {
 export function readEntity(fields: AnswerFields, closed: boolean): EntityAnswer {
   const attributes = new Map<string, { cardinality: 'one' | 'many'; values: readonly Value[] }>();
   for (const [name, json] of fields.entries('attributes')) {
-    attributes.set(name, { cardinality: Array.isArray(json) ? 'many' : 'one', values: readValues(json) });
+    attributes.set(name, {
+      cardinality: Array.isArray(json) ? 'many' : 'one',
+      values: readValues(json),
+    });
   }
   return { entity: fields.text('entity'), basis: fields.tx('basis'), closed, attributes };
 }
 
 export function readFactsPage(fields: AnswerFields, closed: boolean): FactsPage {
-  return { basis: fields.tx('basis'), closed, facts: fields.list('facts', readFact), next: fields.optionalText('next') };
+  return {
+    basis: fields.tx('basis'),
+    closed,
+    facts: fields.list('facts', readFact),
+    next: fields.optionalText('next'),
+  };
 }
 
-export function readTransaction(fields: AnswerFields, { basis, closed }: Answer): TransactionAnswer {
+export function readTransaction(
+  fields: AnswerFields,
+  { basis, closed }: Answer,
+): TransactionAnswer {
   return { basis, closed, ...readInfo(fields), facts: fields.list('facts', readFact) };
 }
 
@@ -182,7 +198,10 @@ function readDefinition(fields: AnswerFields): AttributeDefinition {
     ident: fields.text('ident'),
     valueType,
     cardinality: fields.oneOf('cardinality', ['one', 'many']),
-    unique: fields.optionalText('unique') === undefined ? undefined : fields.oneOf<Uniqueness>('unique', ['value', 'identity']),
+    unique:
+      fields.optionalText('unique') === undefined
+        ? undefined
+        : fields.oneOf<Uniqueness>('unique', ['value', 'identity']),
     index: fields.flag('index'),
     doc: fields.optionalText('doc'),
     inferred: fields.flag('inferred'),
@@ -195,7 +214,12 @@ export function readCommit(fields: AnswerFields): CommitResult {
     if (typeof entity !== 'string') throw malformed(`the id of ${temporary} is not a string`);
     ids.set(temporary, entity);
   }
-  return { tx: fields.tx('tx'), facts: fields.list('facts', readFact), ids, duplicate: fields.flag('duplicate') };
+  return {
+    tx: fields.tx('tx'),
+    facts: fields.list('facts', readFact),
+    ids,
+    duplicate: fields.flag('duplicate'),
+  };
 }
 
 export function readFeedEvent(fields: AnswerFields): FeedEvent {
@@ -203,7 +227,12 @@ export function readFeedEvent(fields: AnswerFields): FeedEvent {
   if (fields.oneOf('kind', ['transaction', 'progress']) === 'progress') {
     return { kind: 'progress', offset, tx: fields.tx('tx'), upToDate: fields.flag('upToDate') };
   }
-  return { kind: 'transaction', offset, ...readInfo(fields), facts: fields.list('facts', readFact) };
+  return {
+    kind: 'transaction',
+    offset,
+    ...readInfo(fields),
+    facts: fields.list('facts', readFact),
+  };
 }
 
 export function readStatus(fields: AnswerFields): StatusAnswer {
@@ -244,5 +273,7 @@ function readInfo(fields: AnswerFields): TransactionInfo {
 }
 
 function readValues(json: Json): readonly Value[] {
-  return Array.isArray(json) ? json.map((each: Json) => valueFromJson(each)) : [valueFromJson(json)];
+  return Array.isArray(json)
+    ? json.map((each: Json) => valueFromJson(each))
+    : [valueFromJson(json)];
 }

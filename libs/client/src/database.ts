@@ -27,7 +27,10 @@ export interface Answer {
 export interface EntityAnswer extends Answer {
   readonly entity: string;
   /** Values in force by attribute in UTF-8 order; `one` has exactly one value. Empty: nothing in force. */
-  readonly attributes: ReadonlyMap<string, { readonly cardinality: 'one' | 'many'; readonly values: readonly Value[] }>;
+  readonly attributes: ReadonlyMap<
+    string,
+    { readonly cardinality: 'one' | 'many'; readonly values: readonly Value[] }
+  >;
 }
 
 export interface FactsPage extends Answer {
@@ -121,8 +124,19 @@ export interface FeedQuery {
 
 /** Whole transactions in tx order; `progress` says how far the feed is when filters leave nothing to tell, and at the end. */
 export type FeedEvent =
-  | { readonly kind: 'transaction'; readonly offset: string; readonly tx: Tx; readonly meta: ReadonlyMap<string, readonly Value[]>; readonly facts: readonly Fact[] }
-  | { readonly kind: 'progress'; readonly offset: string; readonly tx: Tx; /** Nothing more was there when this was made. */ readonly upToDate: boolean };
+  | {
+      readonly kind: 'transaction';
+      readonly offset: string;
+      readonly tx: Tx;
+      readonly meta: ReadonlyMap<string, readonly Value[]>;
+      readonly facts: readonly Fact[];
+    }
+  | {
+      readonly kind: 'progress';
+      readonly offset: string;
+      readonly tx: Tx;
+      /** Nothing more was there when this was made. */ readonly upToDate: boolean;
+    };
 
 export interface PartitionStatus {
   readonly partition: number;

@@ -62,7 +62,9 @@ export class HttpDatabase implements Database {
 
   async entity(id: string, options: ReadOptions = {}): Promise<EntityAnswer> {
     try {
-      return await this.#read(this.#entityUrl(id, '', options), options, (fields, { closed }) => readEntity(fields, closed));
+      return await this.#read(this.#entityUrl(id, '', options), options, (fields, { closed }) =>
+        readEntity(fields, closed),
+      );
     } catch (error) {
       const nothing = error instanceof PyralogError ? nothingInForce(error, id) : undefined;
       if (nothing === undefined) throw error;
@@ -70,7 +72,11 @@ export class HttpDatabase implements Database {
     }
   }
 
-  history(id: string, query: HistoryQuery = {}, options: ReadOptions = {}): Promise<FactsPage> {
+  async history(
+    id: string,
+    query: HistoryQuery = {},
+    options: ReadOptions = {},
+  ): Promise<FactsPage> {
     const url = this.#entityUrl(id, '/history', options, {
       attribute: query.attribute,
       from: momentText(query.from),
@@ -80,11 +86,11 @@ export class HttpDatabase implements Database {
     return this.#read(url, options, (fields, { closed }) => readFactsPage(fields, closed));
   }
 
-  state(query: FactsQuery, options: ReadOptions = {}): Promise<FactsPage> {
+  async state(query: FactsQuery, options: ReadOptions = {}): Promise<FactsPage> {
     return this.#scan('state', query, options);
   }
 
-  facts(query: FactsQuery, options: ReadOptions = {}): Promise<FactsPage> {
+  async facts(query: FactsQuery, options: ReadOptions = {}): Promise<FactsPage> {
     return this.#scan('facts', query, options);
   }
 
@@ -92,18 +98,38 @@ export class HttpDatabase implements Database {
     return this.#read(this.#urlOf(`/transactions/${tx}`, options), options, readTransaction);
   }
 
-  transactions(query: TransactionsQuery = {}, options: ReadOptions = {}): Promise<TransactionsPage> {
-    const parameters = { from: momentText(query.from), to: momentText(query.to), author: query.author, ...pageParameters(query) };
-    return this.#read(this.#urlOf('/transactions', options, parameters), options, (fields, { closed }) => readTransactions(fields, closed));
+  transactions(
+    query: TransactionsQuery = {},
+    options: ReadOptions = {},
+  ): Promise<TransactionsPage> {
+    const parameters = {
+      from: momentText(query.from),
+      to: momentText(query.to),
+      author: query.author,
+      ...pageParameters(query),
+    };
+    return this.#read(
+      this.#urlOf('/transactions', options, parameters),
+      options,
+      (fields, { closed }) => readTransactions(fields, closed),
+    );
   }
 
   diff(query: DiffQuery, options: ReadOptions = {}): Promise<DiffPage> {
-    const parameters = { from: momentText(query.from), to: momentText(query.to), ...pageParameters(query) };
-    return this.#read(this.#urlOf('/diff', options, parameters), options, (fields, { closed }) => readDiff(fields, closed));
+    const parameters = {
+      from: momentText(query.from),
+      to: momentText(query.to),
+      ...pageParameters(query),
+    };
+    return this.#read(this.#urlOf('/diff', options, parameters), options, (fields, { closed }) =>
+      readDiff(fields, closed),
+    );
   }
 
   schema(options: ReadOptions = {}): Promise<SchemaAnswer> {
-    return this.#read(this.#urlOf('/schema', options), options, (fields, { closed }) => readSchema(fields, closed));
+    return this.#read(this.#urlOf('/schema', options), options, (fields, { closed }) =>
+      readSchema(fields, closed),
+    );
   }
 
   /** Resumes by itself after a broken connection, from the last offset: nothing is lost or told twice. */
@@ -128,7 +154,11 @@ export class HttpDatabase implements Database {
     return readAnswer(await bodyOf(response, request), readCommit);
   }
 
-  async #read<T>(url: string, { signal }: ReadOptions, read: (fields: AnswerFields, answer: Answer) => T): Promise<T> {
+  async #read<T>(
+    url: string,
+    { signal }: ReadOptions,
+    read: (fields: AnswerFields, answer: Answer) => T,
+  ): Promise<T> {
     const request: HttpRequest = { method: 'GET', url, signal };
     const response = await send(request, this.#options);
     const answer = answerOf(response.headers);
@@ -148,12 +178,24 @@ export class HttpDatabase implements Database {
     return this.#read(url, options, (fields, { closed }) => readFactsPage(fields, closed));
   }
 
-  #entityUrl(id: string, suffix: string, options: ReadOptions, parameters: Parameters = {}): string {
+  #entityUrl(
+    id: string,
+    suffix: string,
+    options: ReadOptions,
+    parameters: Parameters = {},
+  ): string {
     // encodeURIComponent throws at half a surrogate pair, which the server would not find either.
-    if (!id.isWellFormed()) throw new PyralogError('entity-invalid', 'An entity id has half of a surrogate pair, which no UTF-8 can hold.');
+    if (!id.isWellFormed())
+      throw new PyralogError(
+        'entity-invalid',
+        'An entity id has half of a surrogate pair, which no UTF-8 can hold.',
+      );
     // URL parsers take `.` and `..` for steps on the path, even percent-encoded.
     const dots = id === '.' || id === '..';
-    return this.#urlOf(`/entities/${dots ? '' : encodeURIComponent(id)}${suffix}`, options, { ...parameters, id: dots ? id : undefined });
+    return this.#urlOf(`/entities/${dots ? '' : encodeURIComponent(id)}${suffix}`, options, {
+      ...parameters,
+      id: dots ? id : undefined,
+    });
   }
 
   #urlOf(path: string, options: ReadOptions, parameters: Parameters = {}): string {
@@ -168,7 +210,13 @@ export class HttpDatabase implements Database {
 
 type Parameters = Readonly<Record<string, string | undefined>>;
 
-function pageParameters({ limit, cursor }: { readonly limit?: number | undefined; readonly cursor?: string | undefined }): Parameters {
+function pageParameters({
+  limit,
+  cursor,
+}: {
+  readonly limit?: number | undefined;
+  readonly cursor?: string | undefined;
+}): Parameters {
   return { limit: limit?.toString(), cursor };
 }
 

@@ -16,7 +16,11 @@ const ATTEMPTS_MAX = 5;
  * stops or is busy, is tried again from the last offset with growing pauses; one that never answered is an error at once,
  * so that a wrong address is noticed. Ends quietly when the signal aborts.
  */
-export async function* httpFeed(url: string, query: FeedQuery, options: HttpOptions): AsyncGenerator<FeedEvent> {
+export async function* httpFeed(
+  url: string,
+  query: FeedQuery,
+  options: HttpOptions,
+): AsyncGenerator<FeedEvent> {
   const { signal } = query;
   const stop = new AbortController();
   const aborted = (): void => stop.abort();
@@ -33,7 +37,12 @@ export async function* httpFeed(url: string, query: FeedQuery, options: HttpOpti
   }
 }
 
-async function* resumed(url: string, query: FeedQuery, options: HttpOptions, signal: AbortSignal): AsyncGenerator<FeedEvent> {
+async function* resumed(
+  url: string,
+  query: FeedQuery,
+  options: HttpOptions,
+  signal: AbortSignal,
+): AsyncGenerator<FeedEvent> {
   let offset = query.offset;
   let answered = false;
   let failures = 0;
@@ -51,22 +60,33 @@ async function* resumed(url: string, query: FeedQuery, options: HttpOptions, sig
       if (!query.follow && last === 'progress') return;
       if (!query.follow && failures + 1 >= ATTEMPTS_MAX) throw cutShort(url);
     } catch (error) {
-      if (!answered || !mayResume(error) || (!query.follow && failures + 1 >= ATTEMPTS_MAX)) throw error;
+      if (!answered || !mayResume(error) || (!query.follow && failures + 1 >= ATTEMPTS_MAX))
+        throw error;
     }
-    await pause(Math.min(options.retryMillisMax ?? RETRY_MILLIS_MAX, RETRY_MILLIS_MIN * 2 ** failures), signal);
+    await pause(
+      Math.min(options.retryMillisMax ?? RETRY_MILLIS_MAX, RETRY_MILLIS_MIN * 2 ** failures),
+      signal,
+    );
     failures++;
   }
 }
 
 function cutShort(url: string): PyralogError {
-  return new PyralogError('unreachable', `${new URL(url).origin} ends the feed again and again before it is complete.`);
+  return new PyralogError(
+    'unreachable',
+    `${new URL(url).origin} ends the feed again and again before it is complete.`,
+  );
 }
 
 function mayResume(error: unknown): boolean {
   return isPyralogError(error) && error.row.retry !== 'never';
 }
 
-function connection(url: string, query: FeedQuery, options: HttpOptions): AsyncGenerator<FeedEvent> {
+function connection(
+  url: string,
+  query: FeedQuery,
+  options: HttpOptions,
+): AsyncGenerator<FeedEvent> {
   const { offset, entity, attribute, prefix, follow, signal } = query;
   const request: HttpRequest = {
     method: 'GET',
@@ -77,7 +97,10 @@ function connection(url: string, query: FeedQuery, options: HttpOptions): AsyncG
   return follow ? serverSentEvents(request, options) : lines(request, options);
 }
 
-async function* serverSentEvents(request: HttpRequest, options: HttpOptions): AsyncGenerator<FeedEvent> {
+async function* serverSentEvents(
+  request: HttpRequest,
+  options: HttpOptions,
+): AsyncGenerator<FeedEvent> {
   let messages: EventSourceMessage[] = [];
   const parser = createParser({ onEvent: (message) => void messages.push(message) });
   for await (const text of textOf(request, options)) {
@@ -85,7 +108,11 @@ async function* serverSentEvents(request: HttpRequest, options: HttpOptions): As
     const arrived = messages;
     messages = [];
     for (const { event, data } of arrived) {
-      if (event === 'problem') throw readProblem(data) ?? new PyralogError('unreachable', 'The feed ended with an error that cannot be read.');
+      if (event === 'problem')
+        throw (
+          readProblem(data) ??
+          new PyralogError('unreachable', 'The feed ended with an error that cannot be read.')
+        );
       yield readAnswer(data, readFeedEvent);
     }
   }

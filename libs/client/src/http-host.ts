@@ -50,7 +50,11 @@ export class HttpHost implements DatabaseHost {
 /** Checked here too: a name with a slash or dots would become another address. */
 function checkName(name: string): void {
   if (isDatabaseName(name)) return;
-  throw new PyralogError('database-name-invalid', `${JSON.stringify(name)} is not the name of a database.`, {
-    hint: 'A name has 1 to 48 characters: a-z, 0-9 and -, and begins with a letter.',
-  });
+  throw new PyralogError(
+    'database-name-invalid',
+    `${JSON.stringify(name)} is not the name of a database.`,
+    {
+      hint: 'A name has 1 to 48 characters: a-z, 0-9 and -, and begins with a letter.',
+    },
+  );
 }

@@ -1,4 +1,15 @@
-import { type ErrorCode, errors, isErrorCode, type Json, JsonNumber, JsonObject, jsonOf, parseJson, printJson, PyralogError } from '@pyralog/model';
+import {
+  type ErrorCode,
+  errors,
+  isErrorCode,
+  type Json,
+  JsonNumber,
+  JsonObject,
+  jsonOf,
+  parseJson,
+  printJson,
+  PyralogError,
+} from '@pyralog/model';
 
 /** The media type of errors over HTTP (RFC 9457). */
 export const PROBLEM_TYPE = 'application/problem+json';
@@ -6,7 +17,10 @@ export const PROBLEM_TYPE = 'application/problem+json';
 const MEMBERS = ['type', 'title', 'status', 'code', 'category', 'detail', 'hint'];
 
 /** An error as a problem document: the members of RFC 9457, `code`, `category`, `hint`, then its own fields. */
-export function printProblem(error: PyralogError, more: Readonly<Record<string, unknown>> = {}): string {
+export function printProblem(
+  error: PyralogError,
+  more: Readonly<Record<string, unknown>> = {},
+): string {
   const { title, http, category } = error.row;
   const problem = {
     type: `urn:pyralog:error:${error.code}`,
@@ -17,8 +31,15 @@ export function printProblem(error: PyralogError, more: Readonly<Record<string, 
     detail: error.message.toWellFormed(),
     hint: error.hint?.toWellFormed(),
   };
-  const extra = Object.entries({ ...error.extra, ...more }).filter(([name]) => !MEMBERS.includes(name));
-  return printJson(jsonOf({ ...problem, ...Object.fromEntries(extra.map(([name, value]) => [name.toWellFormed(), shownAs(value)])) }));
+  const extra = Object.entries({ ...error.extra, ...more }).filter(
+    ([name]) => !MEMBERS.includes(name),
+  );
+  return printJson(
+    jsonOf({
+      ...problem,
+      ...Object.fromEntries(extra.map(([name, value]) => [name.toWellFormed(), shownAs(value)])),
+    }),
+  );
 }
 
 /** Fields are small JSON data; what is not is shown as text rather than lost with its whole error. */

@@ -63,8 +63,15 @@ async function answerOf(request: HttpRequest, options: HttpOptions): Promise<Res
   }
 }
 
-function headersOf({ accept, contentType, headers }: HttpRequest, options: HttpOptions): Record<string, string> {
-  const all: Record<string, string> = { ...options.headers, ...headers, accept: accept ?? 'application/json' };
+function headersOf(
+  { accept, contentType, headers }: HttpRequest,
+  options: HttpOptions,
+): Record<string, string> {
+  const all: Record<string, string> = {
+    ...options.headers,
+    ...headers,
+    accept: accept ?? 'application/json',
+  };
   if (contentType !== undefined) all['content-type'] = contentType;
   return all;
 }
@@ -85,21 +92,31 @@ export function failureOf(request: HttpRequest, error: unknown, connected: boole
   const { origin } = new URL(request.url);
   const cause = reasonOf(error);
   if (connected && request.method !== 'GET') {
-    return new PyralogError('outcome-unknown', `The connection to ${origin} broke before the answer came (${cause}).`, {
-      hint: 'The transaction may have been committed. One with an idempotency key ("id") can be sent again: it is committed once.',
-      cause: error,
-    });
+    return new PyralogError(
+      'outcome-unknown',
+      `The connection to ${origin} broke before the answer came (${cause}).`,
+      {
+        hint: 'The transaction may have been committed. One with an idempotency key ("id") can be sent again: it is committed once.',
+        cause: error,
+      },
+    );
   }
   return new PyralogError('unreachable', `${origin} cannot be reached (${cause}).`, {
-    hint: connected ? undefined : 'Check the address, and that the server is running: `pyralog dev` prints its address.',
+    hint: connected
+      ? undefined
+      : 'Check the address, and that the server is running: `pyralog dev` prints its address.',
     cause: error,
   });
 }
 
 function foreignAnswer(response: Response, { url }: HttpRequest): PyralogError {
-  return new PyralogError('unreachable', `${new URL(url).origin} answered with status ${response.status} and no problem document.`, {
-    hint: 'Check that the address is that of a Pyralog server, and what stands between it and here.',
-  });
+  return new PyralogError(
+    'unreachable',
+    `${new URL(url).origin} answered with status ${response.status} and no problem document.`,
+    {
+      hint: 'Check that the address is that of a Pyralog server, and what stands between it and here.',
+    },
+  );
 }
 
 function notConnected(error: unknown): boolean {
@@ -118,7 +135,9 @@ function causesOf(error: unknown): unknown[] {
 }
 
 function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  return error instanceof Error && 'code' in error && typeof error.code === 'string'
+    ? error.code
+    : undefined;
 }
 
 function reasonOf(error: unknown): string {

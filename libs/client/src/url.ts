@@ -4,7 +4,8 @@ import type { Tx } from '@pyralog/model';
 export function queryText(parameters: Readonly<Record<string, string | undefined>>): string {
   let text = '';
   for (const [name, value] of Object.entries(parameters)) {
-    if (value !== undefined) text += `${text === '' ? '?' : '&'}${name}=${encodeURIComponent(value.toWellFormed())}`;
+    if (value !== undefined)
+      text += `${text === '' ? '?' : '&'}${name}=${encodeURIComponent(value.toWellFormed())}`;
   }
   return text;
 }

@@ -14,7 +14,10 @@ export interface FeedFilter {
  *
  * @returns undefined where the reader does not want the transaction
  */
-export function filterFacts(filter: FeedFilter, facts: readonly Fact[]): readonly Fact[] | undefined {
+export function filterFacts(
+  filter: FeedFilter,
+  facts: readonly Fact[],
+): readonly Fact[] | undefined {
   const { entity, attribute, prefix } = filter;
   if (entity === undefined && attribute === undefined && prefix === undefined) return facts;
   const wanted = facts.filter(

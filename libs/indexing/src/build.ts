@@ -1,4 +1,10 @@
-import { type Codec, type EncodedRun, encodeRun, type FactTable, type RunPart } from '@pyralog/format';
+import {
+  type Codec,
+  type EncodedRun,
+  encodeRun,
+  type FactTable,
+  type RunPart,
+} from '@pyralog/format';
 import { INDEX_ORDERS, type IndexOrder, type Schema } from '@pyralog/model';
 import { currentRows, ranksOf, sortByEntity, sortRows } from './sort.ts';
 
@@ -23,10 +29,18 @@ export function* buildRuns(table: FactTable, schema: Schema, codec: Codec): Gene
         return sortByEntity(table, 'aevt', entityRanks, attributeRanks);
       case 'avet': {
         const indexed = indexedAttributes(table, schema);
-        return sortRows(table, order, eavt.filter((row) => indexed[table.attribute[row] as number] === 1));
+        return sortRows(
+          table,
+          order,
+          eavt.filter((row) => indexed[table.attribute[row] as number] === 1),
+        );
       }
       case 'vaet':
-        return sortRows(table, order, eavt.filter((row) => table.typeAt(row) === 'ref'));
+        return sortRows(
+          table,
+          order,
+          eavt.filter((row) => table.typeAt(row) === 'ref'),
+        );
     }
   };
   for (const order of INDEX_ORDERS) {
@@ -41,5 +55,7 @@ export function* buildRuns(table: FactTable, schema: Schema, codec: Codec): Gene
 
 /** By attribute id of the table: 1 where avet lists it. */
 function indexedAttributes(table: FactTable, schema: Schema): Uint8Array {
-  return Uint8Array.from({ length: table.attributes.size }, (_, id) => (schema.attribute(table.attributes.textAt(id))?.index === true ? 1 : 0));
+  return Uint8Array.from({ length: table.attributes.size }, (_, id) =>
+    schema.attribute(table.attributes.textAt(id))?.index === true ? 1 : 0,
+  );
 }

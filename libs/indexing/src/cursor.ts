@@ -32,13 +32,19 @@ class RunCursor implements Cursor {
   }
 
   get need(): BlockNeed | undefined {
-    if (this.#batch !== undefined || this.#block >= this.#run.footer.blocks.length) return undefined;
+    if (this.#batch !== undefined || this.#block >= this.#run.footer.blocks.length)
+      return undefined;
     return { run: this.#run, block: this.#block };
   }
 
   supply(batch: FactBatch): void {
     this.#batch = batch;
-    this.#row = this.#sought ? 0 : lowerBound(batch.length, (row) => compareBytes(factKey(this.#order, batch.factAt(row)), this.#from) < 0);
+    this.#row = this.#sought
+      ? 0
+      : lowerBound(
+          batch.length,
+          (row) => compareBytes(factKey(this.#order, batch.factAt(row)), this.#from) < 0,
+        );
     this.#stand();
     // All of the first block may lie before the key; every later block lies behind it.
     this.#sought ||= this.fact !== undefined || this.need !== undefined;
@@ -71,7 +77,10 @@ class LiveCursor implements Cursor {
   constructor(part: LivePart, rows: SortedRows, order: IndexOrder, from: Uint8Array) {
     this.#part = part;
     this.#rows = rows;
-    this.#at = lowerBound(rows.length, (i) => compareBytes(rowKey(order, part.table, rows[i] as number), from) < 0);
+    this.#at = lowerBound(
+      rows.length,
+      (i) => compareBytes(rowKey(order, part.table, rows[i] as number), from) < 0,
+    );
     this.#stand();
   }
 
@@ -109,13 +118,19 @@ export class Merge {
   readonly #cursors: Cursor[];
 
   /** @param useRun which runs of the order to read; others are not touched */
-  constructor(view: IndexView, order: IndexOrder, from: Uint8Array, useRun: (run: RunHandle) => boolean) {
+  constructor(
+    view: IndexView,
+    order: IndexOrder,
+    from: Uint8Array,
+    useRun: (run: RunHandle) => boolean,
+  ) {
     this.#order = order;
     this.#cursors = view.runs
       .filter((run) => run.info.order === order && useRun(run))
       .map((run): Cursor => new RunCursor(run, order, from));
     for (const part of view.parts) {
-      for (const rows of part.sorted(order)) this.#cursors.push(new LiveCursor(part, rows, order, from));
+      for (const rows of part.sorted(order))
+        this.#cursors.push(new LiveCursor(part, rows, order, from));
     }
   }
 
@@ -123,9 +138,11 @@ export class Merge {
   *next(): Read<Fact | undefined> {
     let least: Cursor | undefined;
     for (const cursor of this.#cursors) {
-      for (let need = cursor.need; need !== undefined; need = cursor.need) cursor.supply(yield need);
+      for (let need = cursor.need; need !== undefined; need = cursor.need)
+        cursor.supply(yield need);
       if (cursor.fact === undefined) continue;
-      if (least?.fact === undefined || compareFacts(this.#order, cursor.fact, least.fact) < 0) least = cursor;
+      if (least?.fact === undefined || compareFacts(this.#order, cursor.fact, least.fact) < 0)
+        least = cursor;
     }
     const fact = least?.fact;
     least?.next();

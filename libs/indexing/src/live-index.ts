@@ -43,7 +43,8 @@ export class LivePart {
   *rowsOf(entity: string): IterableIterator<number> {
     const id = this.table.entities.find(entity);
     if (id < 0) return;
-    for (let row = this.#heads[id] as number; row !== NONE; row = this.#previous[row] as number) yield row;
+    for (let row = this.#heads[id] as number; row !== NONE; row = this.#previous[row] as number)
+      yield row;
   }
 
   /** All rows in an order, as sorted chunks that together hold each row once. */
@@ -77,7 +78,9 @@ export class LivePart {
   #merge(order: IndexOrder, a: SortedRows, b: SortedRows): SortedRows {
     const rows = new Uint32Array(a.length + b.length);
     for (let i = 0, j = 0, at = 0; at < rows.length; at++) {
-      const takeA = j === b.length || (i < a.length && compareTableRows(order, this.table, a[i] as number, b[j] as number) <= 0);
+      const takeA =
+        j === b.length ||
+        (i < a.length && compareTableRows(order, this.table, a[i] as number, b[j] as number) <= 0);
       rows[at] = (takeA ? a[i++] : b[j++]) as number;
     }
     return rows;
@@ -104,7 +107,10 @@ export class LiveIndex {
   }
 
   /** Appends the facts of an admitted record. @returns where they lie */
-  append(offset: LogOffset, record: ItemsRecord): { readonly part: LivePart; readonly firstRow: number } {
+  append(
+    offset: LogOffset,
+    record: ItemsRecord,
+  ): { readonly part: LivePart; readonly firstRow: number } {
     if (this.#cut) this.#parts.push(new LivePart());
     const part = this.#parts.at(-1);
     assert(part !== undefined, 'a live index that was not cut has a part');

@@ -1,6 +1,16 @@
 import { compareBytes, concatBytes, utf8Encode } from '@pyralog/base';
 import { factKey, type FactBatch, findBlock, indexKey } from '@pyralog/format';
-import { compareFacts, compareValues, equalValues, type Fact, type IndexOrder, TX_LAST, TX_NONE, type Tx, type Value } from '@pyralog/model';
+import {
+  compareFacts,
+  compareValues,
+  equalValues,
+  type Fact,
+  type IndexOrder,
+  TX_LAST,
+  TX_NONE,
+  type Tx,
+  type Value,
+} from '@pyralog/model';
 import { lowerBound, Merge } from './cursor.ts';
 import type { IndexView, Read, RunHandle } from './view.ts';
 
@@ -53,9 +63,17 @@ export interface HistoryOptions {
 }
 
 /** Facts of an entity oldest first; those of one transaction in eavt order. */
-export function* entityHistory(view: IndexView, entity: string, options: HistoryOptions): Read<Page> {
+export function* entityHistory(
+  view: IndexView,
+  entity: string,
+  options: HistoryOptions,
+): Read<Page> {
   const { attribute, fromTx = TX_NONE, toTx, after, limit } = options;
-  const facts = yield* entityFacts(view, entity, (run) => run.info.minTx <= toTx && run.info.maxTx >= fromTx);
+  const facts = yield* entityFacts(
+    view,
+    entity,
+    (run) => run.info.minTx <= toTx && run.info.maxTx >= fromTx,
+  );
   const wanted = facts.filter(
     (fact) =>
       fact.tx >= fromTx &&
@@ -68,7 +86,12 @@ export function* entityHistory(view: IndexView, entity: string, options: History
 }
 
 /** Facts of an index in its order, within bounds, a page at a time. */
-export function* scan(view: IndexView, order: IndexOrder, bounds: ScanBounds, options: ScanOptions): Read<Page> {
+export function* scan(
+  view: IndexView,
+  order: IndexOrder,
+  bounds: ScanBounds,
+  options: ScanOptions,
+): Read<Page> {
   const { basis, mode, after, limit, listed } = options;
   const low = lowKey(order, bounds);
   const from = after !== undefined && compareBytes(after, low) > 0 ? after : low;
@@ -93,16 +116,33 @@ export function* scan(view: IndexView, order: IndexOrder, bounds: ScanBounds, op
 }
 
 /** The entity that holds a value of a unique attribute now. */
-export function* valueOwner(view: IndexView, attribute: string, value: Value): Read<string | undefined> {
-  const page = yield* scan(view, 'avet', { attribute, value }, { basis: TX_LAST, mode: 'now', limit: 1 });
+export function* valueOwner(
+  view: IndexView,
+  attribute: string,
+  value: Value,
+): Read<string | undefined> {
+  const page = yield* scan(
+    view,
+    'avet',
+    { attribute, value },
+    { basis: TX_LAST, mode: 'now', limit: 1 },
+  );
   return page.facts[0]?.entity;
 }
 
 /** tx of the newest fact of an entity, or of one attribute of it, asserted or retracted. */
-export function* lastTxOf(view: IndexView, entity: string, attribute: string | undefined): Read<Tx | undefined> {
+export function* lastTxOf(
+  view: IndexView,
+  entity: string,
+  attribute: string | undefined,
+): Read<Tx | undefined> {
   let last: Tx | undefined;
   for (const fact of yield* entityFacts(view, entity, () => true)) {
-    if ((attribute === undefined || fact.attribute === attribute) && (last === undefined || fact.tx > last)) last = fact.tx;
+    if (
+      (attribute === undefined || fact.attribute === attribute) &&
+      (last === undefined || fact.tx > last)
+    )
+      last = fact.tx;
   }
   return last;
 }
@@ -127,7 +167,12 @@ export interface DiffResult {
 export function* diff(view: IndexView, from: Tx, to: Tx, options: DiffOptions): Read<DiffResult> {
   const [early, late] = from <= to ? [from, to] : [to, from];
   const { after, limit } = options;
-  const merge = new Merge(view, 'eavt', after ?? new Uint8Array(0), (run) => run.info.minTx <= late);
+  const merge = new Merge(
+    view,
+    'eavt',
+    after ?? new Uint8Array(0),
+    (run) => run.info.minTx <= late,
+  );
   const added: Fact[] = [];
   const removed: Fact[] = [];
   let atEarly: Fact | undefined;
@@ -148,18 +193,26 @@ export function* diff(view: IndexView, from: Tx, to: Tx, options: DiffOptions): 
       atLate = undefined;
     }
     if (fact === undefined) break;
-    if (fact.tx > late || (after !== undefined && compareBytes(factKey('eavt', fact), after) <= 0)) continue;
+    if (fact.tx > late || (after !== undefined && compareBytes(factKey('eavt', fact), after) <= 0))
+      continue;
     atLate = fact;
     if (fact.tx <= early) atEarly = fact;
   }
-  return from <= to ? { added, removed, next: undefined } : { added: removed, removed: added, next: undefined };
+  return from <= to
+    ? { added, removed, next: undefined }
+    : { added: removed, removed: added, next: undefined };
 }
 
 function isCurrent(run: RunHandle): boolean {
   return run.info.part === 'current';
 }
 
-function* entityState(view: IndexView, entity: string, basis: Tx, useRun: (run: RunHandle) => boolean): Read<Fact[]> {
+function* entityState(
+  view: IndexView,
+  entity: string,
+  basis: Tx,
+  useRun: (run: RunHandle) => boolean,
+): Read<Fact[]> {
   const facts = (yield* entityFacts(view, entity, useRun)).filter((fact) => fact.tx <= basis);
   facts.sort((a, b) => compareFacts('eavt', a, b));
   // Of one attribute and value the newest comes last, and tells.
@@ -170,7 +223,11 @@ function* entityState(view: IndexView, entity: string, basis: Tx, useRun: (run: 
 }
 
 /** Every fact of an entity in the live parts and in some runs, in no order. */
-function* entityFacts(view: IndexView, entity: string, useRun: (run: RunHandle) => boolean): Read<Fact[]> {
+function* entityFacts(
+  view: IndexView,
+  entity: string,
+  useRun: (run: RunHandle) => boolean,
+): Read<Fact[]> {
   const facts: Fact[] = [];
   for (const part of view.parts) {
     for (const row of part.rowsOf(entity)) facts.push(part.table.factAt(row));
@@ -183,7 +240,8 @@ function* entityFacts(view: IndexView, entity: string, useRun: (run: RunHandle) 
     for (let block = findBlock(run.footer, key); block < run.footer.blocks.length; block++) {
       const batch: FactBatch = yield { run, block };
       let row = lowerBound(batch.length, (i) => batch.compareEntity(i, bytes) < 0);
-      for (; row < batch.length && batch.compareEntity(row, bytes) === 0; row++) facts.push(batch.factAt(row));
+      for (; row < batch.length && batch.compareEntity(row, bytes) === 0; row++)
+        facts.push(batch.factAt(row));
       // Only an entity that reaches the end of its block goes on in the next.
       if (row < batch.length) break;
     }
@@ -209,7 +267,11 @@ function sameSubject(a: Fact, b: Fact): boolean {
 
 /** The least key within bounds. */
 function lowKey(order: IndexOrder, bounds: ScanBounds): Uint8Array {
-  return indexKey(order, { entity: bounds.entity, attribute: bounds.attribute, value: bounds.value ?? bounds.valueFrom });
+  return indexKey(order, {
+    entity: bounds.entity,
+    attribute: bounds.attribute,
+    value: bounds.value ?? bounds.valueFrom,
+  });
 }
 
 /** Whether a fact lies behind everything within bounds; facts come in order from the low key on. */

@@ -32,22 +32,29 @@ function prefixOf(bytes: Uint8Array): number {
  * attribute and the row are packed into one double, so the bulk is a sort of numbers; only the few facts
  * of one entity and attribute are compared by value.
  */
-export function sortByEntity(table: FactTable, order: 'eavt' | 'aevt', entityRanks: Uint32Array, attributeRanks: Uint32Array): Uint32Array {
+export function sortByEntity(
+  table: FactTable,
+  order: 'eavt' | 'aevt',
+  entityRanks: Uint32Array,
+  attributeRanks: Uint32Array,
+): Uint32Array {
   const { length } = table;
   const entities = Math.max(1, table.entities.size);
   const attributes = Math.max(1, table.attributes.size);
   const rows = Math.max(1, length);
-  if (Math.log2(entities) + Math.log2(attributes) + Math.log2(rows) > PACKED_BITS_MAX) return sortRows(table, order, allRows(length));
+  if (Math.log2(entities) + Math.log2(attributes) + Math.log2(rows) > PACKED_BITS_MAX)
+    return sortRows(table, order, allRows(length));
   const packed = new Float64Array(length);
   for (let row = 0; row < length; row++) {
     const entity = entityRanks[table.entity[row] as number] as number;
     const attribute = attributeRanks[table.attribute[row] as number] as number;
-    const group = order === 'eavt' ? entity * attributes + attribute : attribute * entities + entity;
+    const group =
+      order === 'eavt' ? entity * attributes + attribute : attribute * entities + entity;
     packed[row] = group * rows + row;
   }
   packed.sort();
   const sorted = new Uint32Array(length);
-  for (let i = 0; i < length; ) {
+  for (let i = 0; i < length;) {
     const group = Math.floor((packed[i] as number) / rows);
     let end = i;
     for (; end < length && Math.floor((packed[end] as number) / rows) === group; end++) {
@@ -80,9 +87,16 @@ export function currentRows(table: FactTable, eavt: Uint32Array): Uint8Array {
 
 /** Whether two rows are about one (entity, attribute, value). */
 function sameFact(table: FactTable, a: number, b: number): boolean {
-  if (table.entity[a] !== table.entity[b] || table.attribute[a] !== table.attribute[b] || table.type[a] !== table.type[b]) return false;
+  if (
+    table.entity[a] !== table.entity[b] ||
+    table.attribute[a] !== table.attribute[b] ||
+    table.type[a] !== table.type[b]
+  )
+    return false;
   if (table.bits[a] !== table.bits[b] || table.textLength[a] !== table.textLength[b]) return false;
-  return table.textLength[a] === 0 || compareBytes(table.textBytesAt(a), table.textBytesAt(b)) === 0;
+  return (
+    table.textLength[a] === 0 || compareBytes(table.textBytesAt(a), table.textBytesAt(b)) === 0
+  );
 }
 
 function allRows(length: number): Uint32Array {

@@ -42,7 +42,12 @@ export function syncFolder(files: LogFiles, folder: string): void {
 }
 
 /** Reads up to `bytes.length` bytes at a position; fewer at the end of the file. */
-export function readFully(files: LogFiles, fd: number, bytes: Uint8Array, position: number): number {
+export function readFully(
+  files: LogFiles,
+  fd: number,
+  bytes: Uint8Array,
+  position: number,
+): number {
   let read = 0;
   while (read < bytes.length) {
     const count = files.readSync(fd, bytes, read, bytes.length - read, position + read);

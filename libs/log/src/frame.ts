@@ -30,7 +30,8 @@ export function encodeFileHeader(first: LogOffset): Uint8Array {
 
 /** @returns the first offset, `unknown` for a later version, undefined where it is no such header */
 export function decodeFileHeader(bytes: Uint8Array): LogOffset | 'unknown' | undefined {
-  if (bytes.length < FILE_HEADER_BYTES || !MAGIC.every((byte, i) => bytes[i] === byte)) return undefined;
+  if (bytes.length < FILE_HEADER_BYTES || !MAGIC.every((byte, i) => bytes[i] === byte))
+    return undefined;
   const reader = new ByteReader(bytes, MAGIC.length);
   const version = reader.u32();
   if (reader.u32() !== headerCrc(bytes.subarray(0, FILE_HEADER_BYTES))) return undefined;
@@ -43,7 +44,9 @@ function headerCrc(bytes: Uint8Array): number {
 
 export function encodeFrame(offset: LogOffset, { key, value, headers }: LogRecord): Uint8Array {
   const names = headers === undefined ? [] : Object.keys(headers);
-  const writer = new ByteWriter(FRAME_HEADER_BYTES + 64 + (value?.length ?? 0) + (key?.length ?? 0));
+  const writer = new ByteWriter(
+    FRAME_HEADER_BYTES + 64 + (value?.length ?? 0) + (key?.length ?? 0),
+  );
   writer.u32(0).u32(0).i64(BigInt(offset));
   writer.u8((key ? KEY : 0) | (value ? VALUE : 0) | (names.length > 0 ? HEADERS : 0));
   if (key) writer.bytes(key);

@@ -30,7 +30,13 @@ export class LogFile {
   /** Where the next frame goes; known of the last file only. */
   #end = FILE_HEADER_BYTES;
 
-  private constructor(files: LogFiles, path: string, fd: number, first: LogOffset, allocated: number) {
+  private constructor(
+    files: LogFiles,
+    path: string,
+    fd: number,
+    first: LogOffset,
+    allocated: number,
+  ) {
     this.#files = files;
     this.path = path;
     this.#fd = fd;
@@ -57,7 +63,12 @@ export class LogFile {
   }
 
   /** @returns undefined for a file whose header was never finished: no frame can be in it */
-  static open(files: LogFiles, path: string, first: LogOffset, readOnly: boolean): LogFile | undefined {
+  static open(
+    files: LogFiles,
+    path: string,
+    first: LogOffset,
+    readOnly: boolean,
+  ): LogFile | undefined {
     const fd = files.openSync(path, readOnly ? 'r' : 'r+');
     const head = new Uint8Array(FILE_HEADER_BYTES);
     const read = readFully(files, fd, head, 0);
@@ -101,7 +112,7 @@ export class LogFile {
   /** Writes frames behind the last one; not durable before {@link sync}. */
   write(frames: readonly Uint8Array[]): void {
     let position = this.#end;
-    for (let at = 0; at < frames.length; ) {
+    for (let at = 0; at < frames.length;) {
       // writev takes 1,024 buffers at most, and may write fewer bytes than it was given.
       const some = frames.slice(at, at + 1_000);
       const bytes = some.reduce((sum, frame) => sum + frame.length, 0);
@@ -149,7 +160,10 @@ export class LogFile {
    * Frames from a position on, up to `limit` where it is given.
    * @returns where it stopped, and whether at zeros or at the limit rather than at damage
    */
-  *frames(from: number, limit?: number): Generator<FramePlace, { readonly position: number; readonly whole: boolean }> {
+  *frames(
+    from: number,
+    limit?: number,
+  ): Generator<FramePlace, { readonly position: number; readonly whole: boolean }> {
     let position = from;
     let chunk = new Uint8Array(0);
     let used = 0;
@@ -185,7 +199,8 @@ export class LogFile {
         return { next: logOffset(next), ...step.value };
       }
       const { record, position } = step.value;
-      if (record.offset < next) throw this.damage(position, `offset ${record.offset} follows ${next - 1}`);
+      if (record.offset < next)
+        throw this.damage(position, `offset ${record.offset} follows ${next - 1}`);
       next = record.offset + 1;
     }
   }
@@ -197,7 +212,12 @@ export class LogFile {
     const bytes = rest.subarray(0, readFully(this.#files, this.#fd, rest, behind));
     const start = behind % 8 === 0 ? 8 : 8 - (behind % 8);
     for (let at = start; at + 8 < bytes.length; at += 8) {
-      if ((bytes[at] as number) === 0 && (bytes[at + 1] as number) === 0 && (bytes[at + 2] as number) === 0) continue;
+      if (
+        (bytes[at] as number) === 0 &&
+        (bytes[at + 1] as number) === 0 &&
+        (bytes[at + 2] as number) === 0
+      )
+        continue;
       const frame = decodeFrame(bytes.subarray(at));
       if (frame.kind === 'frame') return { record: frame.record, position: behind + at };
     }
@@ -212,14 +232,15 @@ export class LogFile {
 
   #note(offset: LogOffset, position: number): void {
     const last = this.#notes.at(-1);
-    if (last === undefined || position >= last.position + NOTE_BYTES) this.#notes.push({ offset, position });
+    if (last === undefined || position >= last.position + NOTE_BYTES)
+      this.#notes.push({ offset, position });
   }
 
   #allocate(atLeast: number): void {
     const step = Math.min(AHEAD_BYTES_MAX, Math.max(AHEAD_BYTES_MIN, this.#allocated));
     const target = Math.max(atLeast, this.#allocated + step);
     const zeros = new Uint8Array(Math.min(1024 * 1024, target - this.#allocated));
-    for (let at = this.#allocated; at < target; ) {
+    for (let at = this.#allocated; at < target;) {
       at += this.#files.writeSync(this.#fd, zeros, 0, Math.min(zeros.length, target - at), at);
     }
     this.#allocated = target;
@@ -231,7 +252,7 @@ export class LogFile {
     for (const frame of frames) {
       const from = Math.min(skip, frame.length);
       skip -= from;
-      for (let done = from; done < frame.length; ) {
+      for (let done = from; done < frame.length;) {
         const count = this.#files.writeSync(this.#fd, frame, done, frame.length - done, at + done);
         assert(count > 0, 'a write makes progress or fails');
         done += count;
@@ -242,6 +263,8 @@ export class LogFile {
 
   #restIsZero(position: number): boolean {
     const rest = new Uint8Array(Math.max(0, this.#allocated - position));
-    return rest.subarray(0, readFully(this.#files, this.#fd, rest, position)).every((byte) => byte === 0);
+    return rest
+      .subarray(0, readFully(this.#files, this.#fd, rest, position))
+      .every((byte) => byte === 0);
   }
 }

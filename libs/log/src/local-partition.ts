@@ -66,18 +66,25 @@ export class LocalPartition {
   }
 
   append(records: readonly LogRecord[]): Promise<LogOffset> {
-    if (this.#options.readOnly) throw new PyralogError('storage-failed', 'The log was opened for reading only.');
+    if (this.#options.readOnly)
+      throw new PyralogError('storage-failed', 'The log was opened for reading only.');
     return new Promise((resolve, reject) => {
       this.#pending.push({ records, resolve, reject });
       if (this.#pending.length === 1) queueMicrotask(() => this.#commit());
     });
   }
 
-  async *read(from: LogOffset, { follow, signal, batchBytesMax = BATCH_BYTES }: LogReadOptions): AsyncIterable<readonly StoredRecord[]> {
+  async *read(
+    from: LogOffset,
+    { follow, signal, batchBytesMax = BATCH_BYTES }: LogReadOptions,
+  ): AsyncIterable<readonly StoredRecord[]> {
     const { at } = this.#options;
     if (from > this.#end) throw beyondEnd(at, from, this.#end);
     if (from < this.start) {
-      throw new PyralogError('offset-out-of-range', `${at.topic}/${at.partition} begins at ${this.start}; ${from} is no longer kept.`);
+      throw new PyralogError(
+        'offset-out-of-range',
+        `${at.topic}/${at.partition} begins at ${this.start}; ${from} is no longer kept.`,
+      );
     }
     let next: number = from;
     while (!signal?.aborted && !this.#closed) {
@@ -103,7 +110,9 @@ export class LocalPartition {
       let step = frames.next();
       for (; !step.done; step = frames.next()) records++;
       const { position, whole } = step.value;
-      const problem = whole ? undefined : file.damage(position, 'these bytes are no frame of the log');
+      const problem = whole
+        ? undefined
+        : file.damage(position, 'these bytes are no frame of the log');
       yield { file: file.path, records, bytes: position, problem };
     }
   }
@@ -142,7 +151,8 @@ export class LocalPartition {
       // The rest of the file may have grown meanwhile; the caller comes again.
       if (expected >= nextFile) break;
     }
-    if (expected < nextFile) throw file.damage(this.#damageIn(file), `offset ${Math.max(from, expected)} should follow`);
+    if (expected < nextFile)
+      throw file.damage(this.#damageIn(file), `offset ${Math.max(from, expected)} should follow`);
     if (batch.length > 0) yield batch;
   }
 
@@ -196,7 +206,8 @@ export class LocalPartition {
   #fileFor(bytes: number): LogFile {
     const { folder, files, fileBytes } = this.#options;
     const last = this.#all.at(-1);
-    if (last !== undefined && (last.end === FILE_HEADER_BYTES || last.end + bytes <= fileBytes)) return last;
+    if (last !== undefined && (last.end === FILE_HEADER_BYTES || last.end + bytes <= fileBytes))
+      return last;
     const file = LogFile.create(files, join(folder, fileName(this.#end)), this.#end);
     syncFolder(files, folder);
     this.#all.push(file);
@@ -205,7 +216,9 @@ export class LocalPartition {
 
   /** Nothing of a refused group may come back after a restart; where that is not sure, the outcome is unknown. */
   #afterFailure(error: unknown): PyralogError {
-    const failure = isPyralogError(error) ? error : storageError(error, `The log ${this.#options.folder} cannot be written`);
+    const failure = isPyralogError(error)
+      ? error
+      : storageError(error, `The log ${this.#options.folder} cannot be written`);
     if (!this.#dirty) return failure;
     try {
       this.#all.at(-1)?.cutBack();
@@ -213,7 +226,11 @@ export class LocalPartition {
       return failure;
     } catch (second) {
       if (failure.code !== 'storage-full') return failure;
-      return new PyralogError('storage-failed', `${failure.message} What was written could not be taken back.`, { cause: second });
+      return new PyralogError(
+        'storage-failed',
+        `${failure.message} What was written could not be taken back.`,
+        { cause: second },
+      );
     }
   }
 
@@ -228,7 +245,11 @@ export class LocalPartition {
       const path = join(folder, fileName(logOffset(first)));
       const file = LogFile.open(files, path, logOffset(first), readOnly);
       if (file !== undefined) this.#all.push(file);
-      else if (i < firsts.length - 1) throw new PyralogError('log-damaged', `${path}, byte 0: the header of the file is missing.`);
+      else if (i < firsts.length - 1)
+        throw new PyralogError(
+          'log-damaged',
+          `${path}, byte 0: the header of the file is missing.`,
+        );
       else if (!readOnly) this.#recreate(path, logOffset(first));
     }
     const last = this.#all.at(-1);
@@ -238,7 +259,10 @@ export class LocalPartition {
     if (whole) return;
     const later = last.nextFrame(position);
     if (later !== undefined) {
-      throw last.damage(position, `these bytes are no frame, but record ${later.record.offset} follows at byte ${later.position}`);
+      throw last.damage(
+        position,
+        `these bytes are no frame, but record ${later.record.offset} follows at byte ${later.position}`,
+      );
     }
     if (!readOnly) last.cutBack();
   }

@@ -37,46 +37,54 @@ async function texts(log: LocalLog): Promise<string[]> {
   return found;
 }
 
-test('a tail torn at any byte is cut off, and what was acknowledged before it stays', { timeout: 60_000 }, async () => {
-  const { file, end, content } = await written(4);
-  const lastFrame = content.indexOf('record 3') - 24;
-  for (let torn = lastFrame; torn < end; torn++) {
-    // What a crash leaves: the beginning of the frame, zeros behind it.
-    const damaged = Buffer.from(content);
-    damaged.fill(0, torn);
-    await writeFile(file, damaged);
-    const log = await LocalLog.open({ dir });
-    expect(await texts(log)).toEqual([0, 1, 2].map((i) => value(i).toString()));
-    await log.append(at, [{ value: value(9) }]);
-    await log[Symbol.asyncDispose]();
-    const again = await LocalLog.open({ dir });
-    expect(await texts(again)).toEqual([0, 1, 2, 9].map((i) => value(i).toString()));
-    await again[Symbol.asyncDispose]();
-  }
-});
-
-test('I11 a flipped bit anywhere is reported by file and byte, or changes nothing', { timeout: 60_000 }, async () => {
-  const { file, end, content } = await written(3);
-  const whole = [0, 1, 2].map((i) => value(i).toString());
-  for (let position = 0; position < end; position++) {
-    const damaged = Buffer.from(content);
-    damaged[position] = (damaged[position] as number) ^ (1 << (position % 8));
-    await writeFile(file, damaged);
-    try {
-      const log = await LocalLog.open({ dir, readOnly: true });
-      const found = await texts(log);
-      const problems = [...log.verify()].filter(({ problem }) => problem !== undefined);
-      // Rot of the last record looks like a torn tail; padding and unused bytes carry nothing.
-      if (problems.length === 0) expect(whole.slice(0, found.length)).toEqual(found);
-      expect(found.length).toBeGreaterThanOrEqual(2);
+test(
+  'a tail torn at any byte is cut off, and what was acknowledged before it stays',
+  { timeout: 60_000 },
+  async () => {
+    const { file, end, content } = await written(4);
+    const lastFrame = content.indexOf('record 3') - 24;
+    for (let torn = lastFrame; torn < end; torn++) {
+      // What a crash leaves: the beginning of the frame, zeros behind it.
+      const damaged = Buffer.from(content);
+      damaged.fill(0, torn);
+      await writeFile(file, damaged);
+      const log = await LocalLog.open({ dir });
+      expect(await texts(log)).toEqual([0, 1, 2].map((i) => value(i).toString()));
+      await log.append(at, [{ value: value(9) }]);
       await log[Symbol.asyncDispose]();
-    } catch (error) {
-      if (!isPyralogError(error)) throw error;
-      expect(['log-damaged', 'format-unknown']).toContain(error.code);
-      expect(error.message).toContain(file);
+      const again = await LocalLog.open({ dir });
+      expect(await texts(again)).toEqual([0, 1, 2, 9].map((i) => value(i).toString()));
+      await again[Symbol.asyncDispose]();
     }
-  }
-});
+  },
+);
+
+test(
+  'I11 a flipped bit anywhere is reported by file and byte, or changes nothing',
+  { timeout: 60_000 },
+  async () => {
+    const { file, end, content } = await written(3);
+    const whole = [0, 1, 2].map((i) => value(i).toString());
+    for (let position = 0; position < end; position++) {
+      const damaged = Buffer.from(content);
+      damaged[position] = (damaged[position] as number) ^ (1 << (position % 8));
+      await writeFile(file, damaged);
+      try {
+        const log = await LocalLog.open({ dir, readOnly: true });
+        const found = await texts(log);
+        const problems = [...log.verify()].filter(({ problem }) => problem !== undefined);
+        // Rot of the last record looks like a torn tail; padding and unused bytes carry nothing.
+        if (problems.length === 0) expect(whole.slice(0, found.length)).toEqual(found);
+        expect(found.length).toBeGreaterThanOrEqual(2);
+        await log[Symbol.asyncDispose]();
+      } catch (error) {
+        if (!isPyralogError(error)) throw error;
+        expect(['log-damaged', 'format-unknown']).toContain(error.code);
+        expect(error.message).toContain(file);
+      }
+    }
+  },
+);
 
 test('rot before whole records is refused and nothing is cut', async () => {
   const { file, content } = await written(3);
@@ -104,12 +112,22 @@ test('the lock of a dead process is taken over', async () => {
 });
 
 test('on a full disk appends are refused, reads go on, and writing recovers by itself', async () => {
-  const fault: { code: string | undefined; in: keyof LogFiles } = { code: undefined, in: 'writevSync' };
-  const failing = (name: keyof LogFiles) => (...args: unknown[]) => {
-    if (fault.code !== undefined && fault.in === name) throw Object.assign(new Error(fault.code), { code: fault.code });
-    return (fs[name] as (...list: unknown[]) => unknown)(...args);
+  const fault: { code: string | undefined; in: keyof LogFiles } = {
+    code: undefined,
+    in: 'writevSync',
   };
-  const files = { ...fs, writevSync: failing('writevSync'), fdatasyncSync: failing('fdatasyncSync') } as unknown as LogFiles;
+  const failing =
+    (name: keyof LogFiles) =>
+    (...args: unknown[]) => {
+      if (fault.code !== undefined && fault.in === name)
+        throw Object.assign(new Error(fault.code), { code: fault.code });
+      return (fs[name] as (...list: unknown[]) => unknown)(...args);
+    };
+  const files = {
+    ...fs,
+    writevSync: failing('writevSync'),
+    fdatasyncSync: failing('fdatasyncSync'),
+  } as unknown as LogFiles;
   const log = await LocalLog.open({ dir, files });
   await log.createTopic('t', 1);
   await log.append(at, [{ value: value(0) }]);
@@ -117,7 +135,9 @@ test('on a full disk appends are refused, reads go on, and writing recovers by i
     const before = await texts(log);
     fault.code = 'ENOSPC';
     fault.in = step;
-    const error: unknown = await log.append(at, [{ value: value(1) }]).catch((thrown: unknown) => thrown);
+    const error: unknown = await log
+      .append(at, [{ value: value(1) }])
+      .catch((thrown: unknown) => thrown);
     expect(isPyralogError(error) && error.code.startsWith('storage-')).toBe(true);
     expect(await texts(log)).toEqual(before);
     fault.code = undefined;

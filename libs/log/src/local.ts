@@ -58,37 +58,49 @@ export class LocalLog implements Log {
     const { dir, files } = this.#options;
     try {
       // A crash between them leaves fewer partitions: made again by the next call under another name.
-      for (let p = partitions - 1; p >= 0; p--) files.mkdirSync(join(dir, topic, String(p)), { recursive: true });
+      for (let p = partitions - 1; p >= 0; p--)
+        files.mkdirSync(join(dir, topic, String(p)), { recursive: true });
       syncFolder(files, join(dir, topic));
       syncFolder(files, dir);
     } catch (error) {
       throw storageError(error, `The topic ${topic} cannot be made`);
     }
-    this.#topics.set(topic, Array.from({ length: partitions }, (_, p) => this.#openPartition(topic, partitionNo(p))));
+    this.#topics.set(
+      topic,
+      Array.from({ length: partitions }, (_, p) => this.#openPartition(topic, partitionNo(p))),
+    );
   }
 
   async append(at: TopicPartition, records: readonly LogRecord[]): Promise<LogOffset> {
     return this.#partition(at).append(records);
   }
 
-  async *read(at: TopicPartition, from: LogOffset, options: LogReadOptions): AsyncIterable<readonly StoredRecord[]> {
+  async *read(
+    at: TopicPartition,
+    from: LogOffset,
+    options: LogReadOptions,
+  ): AsyncIterable<readonly StoredRecord[]> {
     yield* this.#partition(at).read(from, options);
   }
 
-  async bounds(at: TopicPartition): Promise<{ readonly start: LogOffset; readonly end: LogOffset }> {
+  async bounds(
+    at: TopicPartition,
+  ): Promise<{ readonly start: LogOffset; readonly end: LogOffset }> {
     const { start, end } = this.#partition(at);
     return { start, end };
   }
 
   /** Reads every frame of every file and tells what is damaged. */
   *verify(): Generator<FileReport> {
-    for (const partitions of this.#topics.values()) for (const partition of partitions) yield* partition.verify();
+    for (const partitions of this.#topics.values())
+      for (const partition of partitions) yield* partition.verify();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    for (const partitions of this.#topics.values()) for (const partition of partitions) partition.close();
+    for (const partitions of this.#topics.values())
+      for (const partition of partitions) partition.close();
     this.#lock?.[Symbol.dispose]();
   }
 
@@ -103,7 +115,9 @@ export class LocalLog implements Log {
     const { dir, files } = this.#options;
     for (const entry of files.readdirSync(dir, { withFileTypes: true })) {
       if (!entry.isDirectory()) continue;
-      const numbers = files.readdirSync(join(dir, entry.name)).filter((name) => /^[0-9]+$/.test(name));
+      const numbers = files
+        .readdirSync(join(dir, entry.name))
+        .filter((name) => /^[0-9]+$/.test(name));
       const partitions = numbers.map((_, p) => this.#openPartition(entry.name, partitionNo(p)));
       this.#topics.set(entry.name, partitions);
     }
@@ -111,6 +125,12 @@ export class LocalLog implements Log {
 
   #openPartition(topic: string, partition: PartitionNo): LocalPartition {
     const { dir, files, fileBytes, readOnly } = this.#options;
-    return new LocalPartition({ at: { topic, partition }, folder: join(dir, topic, String(partition)), files, fileBytes, readOnly });
+    return new LocalPartition({
+      at: { topic, partition },
+      folder: join(dir, topic, String(partition)),
+      files,
+      fileBytes,
+      readOnly,
+    });
   }
 }

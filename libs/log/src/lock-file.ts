@@ -66,7 +66,9 @@ function removeIfDead(path: string, draft: string, folder: string): void {
   rmSync(moved, { force: true });
 }
 
-function read(path: string): { readonly text: string; readonly holder: Holder | undefined } | undefined {
+function read(
+  path: string,
+): { readonly text: string; readonly holder: Holder | undefined } | undefined {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
@@ -74,7 +76,10 @@ function read(path: string): { readonly text: string; readonly holder: Holder | 
     return undefined;
   }
   const match = /^\{"pid":([0-9]+),"began":"([^"]*)"\}$/.exec(text);
-  return { text, holder: match === null ? undefined : { pid: Number(match[1]), began: match[2] as string } };
+  return {
+    text,
+    holder: match === null ? undefined : { pid: Number(match[1]), began: match[2] as string },
+  };
 }
 
 function isAlive({ pid, began }: Holder): boolean {

@@ -41,7 +41,13 @@ export interface Log extends AsyncDisposable {
   /** Makes a topic with this number of partitions; quietly where it is there with the same number. */
   createTopic(topic: string, partitions: number): Promise<void>;
   append(partition: TopicPartition, records: readonly LogRecord[]): Promise<LogOffset>;
-  read(partition: TopicPartition, from: LogOffset, options: LogReadOptions): AsyncIterable<readonly StoredRecord[]>;
+  read(
+    partition: TopicPartition,
+    from: LogOffset,
+    options: LogReadOptions,
+  ): AsyncIterable<readonly StoredRecord[]>;
   /** `start`: the oldest retained offset; `end`: the offset of the next record. */
-  bounds(partition: TopicPartition): Promise<{ readonly start: LogOffset; readonly end: LogOffset }>;
+  bounds(
+    partition: TopicPartition,
+  ): Promise<{ readonly start: LogOffset; readonly end: LogOffset }>;
 }

@@ -20,7 +20,10 @@ export class MemoryLog implements Log {
       return Promise.reject(otherPartitions(topic, known.length, partitions));
     }
     if (known === undefined) {
-      const made = Array.from({ length: partitions }, () => ({ records: [], waiters: new EndWaiters() }));
+      const made = Array.from({ length: partitions }, () => ({
+        records: [],
+        waiters: new EndWaiters(),
+      }));
       this.#topics.set(topic, made);
     }
     return Promise.resolve();
@@ -42,7 +45,11 @@ export class MemoryLog implements Log {
     return first;
   }
 
-  async *read(at: TopicPartition, from: LogOffset, options: LogReadOptions): AsyncIterable<readonly StoredRecord[]> {
+  async *read(
+    at: TopicPartition,
+    from: LogOffset,
+    options: LogReadOptions,
+  ): AsyncIterable<readonly StoredRecord[]> {
     const { records, waiters } = this.#partition(at);
     const { follow, signal, batchBytesMax = BATCH_BYTES } = options;
     if (from > records.length) throw beyondEnd(at, from, logOffset(records.length));
@@ -66,7 +73,10 @@ export class MemoryLog implements Log {
 
   bounds(at: TopicPartition): Promise<{ readonly start: LogOffset; readonly end: LogOffset }> {
     try {
-      return Promise.resolve({ start: logOffset(0), end: logOffset(this.#partition(at).records.length) });
+      return Promise.resolve({
+        start: logOffset(0),
+        end: logOffset(this.#partition(at).records.length),
+      });
     } catch (error) {
       return Promise.reject(error);
     }
@@ -74,7 +84,8 @@ export class MemoryLog implements Log {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
-    for (const partitions of this.#topics.values()) for (const { waiters } of partitions) waiters.wakeAll();
+    for (const partitions of this.#topics.values())
+      for (const { waiters } of partitions) waiters.wakeAll();
   }
 
   #partition(at: TopicPartition): Partition {
@@ -91,9 +102,19 @@ export function noPartition({ topic, partition }: TopicPartition): PyralogError 
 }
 
 export function otherPartitions(topic: string, has: number, asked: number): PyralogError {
-  return new PyralogError('parameter-invalid', `Topic ${topic} has ${has} partitions, not ${asked}.`);
+  return new PyralogError(
+    'parameter-invalid',
+    `Topic ${topic} has ${has} partitions, not ${asked}.`,
+  );
 }
 
-export function beyondEnd({ topic, partition }: TopicPartition, from: LogOffset, end: LogOffset): PyralogError {
-  return new PyralogError('offset-out-of-range', `Offset ${from} of ${topic}/${partition} lies beyond its end ${end}.`);
+export function beyondEnd(
+  { topic, partition }: TopicPartition,
+  from: LogOffset,
+  end: LogOffset,
+): PyralogError {
+  return new PyralogError(
+    'offset-out-of-range',
+    `Offset ${from} of ${topic}/${partition} lies beyond its end ${end}.`,
+  );
 }

@@ -13,8 +13,19 @@ export interface LogChannel {
 const CREDITS = 2;
 
 type Request =
-  | { readonly kind: 'call'; readonly id: number; readonly method: 'createTopic' | 'append' | 'bounds'; readonly args: readonly unknown[] }
-  | { readonly kind: 'read'; readonly id: number; readonly at: TopicPartition; readonly from: LogOffset; readonly options: Omit<LogReadOptions, 'signal'> }
+  | {
+      readonly kind: 'call';
+      readonly id: number;
+      readonly method: 'createTopic' | 'append' | 'bounds';
+      readonly args: readonly unknown[];
+    }
+  | {
+      readonly kind: 'read';
+      readonly id: number;
+      readonly at: TopicPartition;
+      readonly from: LogOffset;
+      readonly options: Omit<LogReadOptions, 'signal'>;
+    }
   | { readonly kind: 'credit'; readonly id: number }
   | { readonly kind: 'stop'; readonly id: number };
 
@@ -22,16 +33,33 @@ type Reply =
   | { readonly kind: 'result'; readonly id: number; readonly result: unknown }
   | { readonly kind: 'batch'; readonly id: number; readonly records: readonly StoredRecord[] }
   | { readonly kind: 'end'; readonly id: number }
-  | { readonly kind: 'failed'; readonly id: number; readonly code: ErrorCode; readonly detail: string; readonly hint: string | undefined };
+  | {
+      readonly kind: 'failed';
+      readonly id: number;
+      readonly code: ErrorCode;
+      readonly detail: string;
+      readonly hint: string | undefined;
+    };
 
 /** Serves a log to another thread. */
 export function serveLog(channel: LogChannel, log: Log): void {
   const reads = new Map<number, { readonly stop: AbortController; credit: () => void }>();
   const fail = (id: number, error: unknown): void => {
     const known = isPyralogError(error) ? error : new PyralogError('internal', String(error));
-    channel.post({ kind: 'failed', id, code: known.code, detail: known.message, hint: known.hint } satisfies Reply);
+    channel.post({
+      kind: 'failed',
+      id,
+      code: known.code,
+      detail: known.message,
+      hint: known.hint,
+    } satisfies Reply);
   };
-  const read = async (id: number, at: TopicPartition, from: LogOffset, options: Omit<LogReadOptions, 'signal'>): Promise<void> => {
+  const read = async (
+    id: number,
+    at: TopicPartition,
+    from: LogOffset,
+    options: Omit<LogReadOptions, 'signal'>,
+  ): Promise<void> => {
     const stop = new AbortController();
     let credits = CREDITS;
     let wake = (): void => undefined;
@@ -45,7 +73,8 @@ export function serveLog(channel: LogChannel, log: Log): void {
     stop.signal.addEventListener('abort', () => wake());
     try {
       for await (const records of log.read(at, from, { ...options, signal: stop.signal })) {
-        while (credits === 0 && !stop.signal.aborted) await new Promise<void>((resolve) => (wake = resolve));
+        while (credits === 0 && !stop.signal.aborted)
+          await new Promise<void>((resolve) => (wake = resolve));
         if (stop.signal.aborted) break;
         credits--;
         channel.post({ kind: 'batch', id, records } satisfies Reply);
@@ -57,10 +86,18 @@ export function serveLog(channel: LogChannel, log: Log): void {
       reads.delete(id);
     }
   };
-  const call = async (id: number, method: 'createTopic' | 'append' | 'bounds', args: readonly unknown[]): Promise<void> => {
+  const call = async (
+    id: number,
+    method: 'createTopic' | 'append' | 'bounds',
+    args: readonly unknown[],
+  ): Promise<void> => {
     try {
       const target = log[method] as (...args: readonly unknown[]) => Promise<unknown>;
-      channel.post({ kind: 'result', id, result: await target.apply(log, [...args]) } satisfies Reply);
+      channel.post({
+        kind: 'result',
+        id,
+        result: await target.apply(log, [...args]),
+      } satisfies Reply);
     } catch (error) {
       fail(id, error);
     }
@@ -111,11 +148,17 @@ export class RemoteLog implements Log {
     return (await this.#call('append', [at, records])) as LogOffset;
   }
 
-  async bounds(at: TopicPartition): Promise<{ readonly start: LogOffset; readonly end: LogOffset }> {
+  async bounds(
+    at: TopicPartition,
+  ): Promise<{ readonly start: LogOffset; readonly end: LogOffset }> {
     return (await this.#call('bounds', [at])) as { start: LogOffset; end: LogOffset };
   }
 
-  async *read(at: TopicPartition, from: LogOffset, { signal, ...options }: LogReadOptions): AsyncIterable<readonly StoredRecord[]> {
+  async *read(
+    at: TopicPartition,
+    from: LogOffset,
+    { signal, ...options }: LogReadOptions,
+  ): AsyncIterable<readonly StoredRecord[]> {
     const id = this.#ids++;
     const arrived: Reply[] = [];
     let wake = (): void => undefined;
@@ -175,7 +218,14 @@ export class RemoteLog implements Log {
   #close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    for (const [id, reply] of this.#replies) reply({ kind: 'failed', id, code: 'stopping', detail: 'The log is closed.', hint: undefined });
+    for (const [id, reply] of this.#replies)
+      reply({
+        kind: 'failed',
+        id,
+        code: 'stopping',
+        detail: 'The log is closed.',
+        hint: undefined,
+      });
   }
 }
 

@@ -21,16 +21,22 @@ test('a date object means its whole millisecond', () => {
   );
 });
 
-test.each(['', '1767225600', '1767225600000', '2026-13-01', 'yesterday', '1969-12-31T23:59:59Z', '99999999999999999999', '2300-01-01'])(
-  '%j is refused with its code and a hint',
-  (text) => {
-    try {
-      parseAsOf(text);
-    } catch (error) {
-      expect(isPyralogError(error) && error.code).toBe('as-of-invalid');
-      expect(isPyralogError(error) && error.hint).toContain('2026-01-31');
-      return;
-    }
-    expect.unreachable();
-  },
-);
+test.each([
+  '',
+  '1767225600',
+  '1767225600000',
+  '2026-13-01',
+  'yesterday',
+  '1969-12-31T23:59:59Z',
+  '99999999999999999999',
+  '2300-01-01',
+])('%j is refused with its code and a hint', (text) => {
+  try {
+    parseAsOf(text);
+  } catch (error) {
+    expect(isPyralogError(error) && error.code).toBe('as-of-invalid');
+    expect(isPyralogError(error) && error.hint).toContain('2026-01-31');
+    return;
+  }
+  expect.unreachable();
+});

@@ -29,12 +29,17 @@ export function parseAsOf(text: string): Tx {
 /** The moment that a JavaScript date means: the end of its millisecond. @throws PyralogError `as-of-invalid` */
 export function asOfDate(date: Date): Tx {
   const millis = date.getTime();
-  if (!Number.isFinite(millis) || millis < 0) throw invalid(String(date), 'no transaction can have that time');
+  if (!Number.isFinite(millis) || millis < 0)
+    throw invalid(String(date), 'no transaction can have that time');
   return tx((BigInt(millis) + 1n) * NANOS_PER_MILLI - 1n);
 }
 
 function invalid(text: string, problem: string): PyralogError {
-  return new PyralogError('as-of-invalid', `${JSON.stringify(shortened(text))} is no moment to read at: ${problem}.`, {
-    hint: 'Give a tx, an instant such as 2026-01-31T12:00:00Z, or a date such as 2026-01-31.',
-  });
+  return new PyralogError(
+    'as-of-invalid',
+    `${JSON.stringify(shortened(text))} is no moment to read at: ${problem}.`,
+    {
+      hint: 'Give a tx, an instant such as 2026-01-31T12:00:00Z, or a date such as 2026-01-31.',
+    },
+  );
 }

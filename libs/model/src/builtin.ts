@@ -25,13 +25,28 @@ export const BUILT_IN: ReadonlyMap<string, AttributeDefinition> = new Map(
     define('db/ident', 'string', 'The name of an attribute.', { unique: 'identity', index: true }),
     define('db/index', 'bool', 'Whether the index by value lists an attribute.'),
     define('db/inferred', 'bool', 'Whether an attribute was declared by its first use.'),
-    define('db/mode', 'string', 'Whether the database takes history with its own times: "import" or "live".'),
+    define(
+      'db/mode',
+      'string',
+      'Whether the database takes history with its own times: "import" or "live".',
+    ),
     define('db/strict', 'bool', 'Whether attributes must be defined before their first use.'),
-    define('db/unique', 'string', 'Whether a value belongs to one entity: "value", or "identity" to find it by.'),
+    define(
+      'db/unique',
+      'string',
+      'Whether a value belongs to one entity: "value", or "identity" to find it by.',
+    ),
     define('db/valueType', 'string', 'The type of the values of an attribute.'),
     define('tx/author', 'string', 'Who made a transaction.', { index: true }),
-    define('tx/commit', 'string', 'The commit of a version control system that a transaction stands for.'),
-    define(TX_KEY, 'string', 'The idempotency key of a transaction.', { unique: 'value', index: true }),
+    define(
+      'tx/commit',
+      'string',
+      'The commit of a version control system that a transaction stands for.',
+    ),
+    define(TX_KEY, 'string', 'The idempotency key of a transaction.', {
+      unique: 'value',
+      index: true,
+    }),
     define(TX_KEY_HASH, 'string', 'SHA-256 of what came with the idempotency key.'),
     define('tx/message', 'string', 'What a transaction does, in the words of its author.'),
     define('tx/reason', 'string', 'Why a transaction was made.'),
@@ -40,6 +55,20 @@ export const BUILT_IN: ReadonlyMap<string, AttributeDefinition> = new Map(
   ].map((definition) => [definition.ident, definition]),
 );
 
-function define(ident: string, valueType: ValueType, doc: string, more: Partial<AttributeDefinition> = {}): AttributeDefinition {
-  return { ident, valueType, cardinality: 'one', unique: undefined, index: false, inferred: false, doc, ...more };
+function define(
+  ident: string,
+  valueType: ValueType,
+  doc: string,
+  more: Partial<AttributeDefinition> = {},
+): AttributeDefinition {
+  return {
+    ident,
+    valueType,
+    cardinality: 'one',
+    unique: undefined,
+    index: false,
+    inferred: false,
+    doc,
+    ...more,
+  };
 }

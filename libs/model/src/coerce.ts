@@ -24,7 +24,10 @@ export function coerceValue(input: InputValue, definition: AttributeDefinition):
   if (!plain) throw mismatch(value, definition, typedHint(value, expected));
   switch (expected) {
     case 'json':
-      return { type: 'json', value: value.type === 'string' ? JSON.stringify(value.value) : formatValue(value) };
+      return {
+        type: 'json',
+        value: value.type === 'string' ? JSON.stringify(value.value) : formatValue(value),
+      };
     case 'double':
       return toDouble(value, definition);
     case 'ref':
@@ -33,9 +36,21 @@ export function coerceValue(input: InputValue, definition: AttributeDefinition):
       if (value.type === 'string') return fromText(value.value, expected, value, definition);
       throw mismatch(value, definition, TEXT_HINTS[expected]);
     case 'int':
-      throw mismatch(value, definition, value.type === 'double' ? 'An int has neither fraction nor exponent; declare the attribute as double to keep fractions.' : value.type === 'string' ? 'Write the number without quotes.' : undefined);
+      throw mismatch(
+        value,
+        definition,
+        value.type === 'double'
+          ? 'An int has neither fraction nor exponent; declare the attribute as double to keep fractions.'
+          : value.type === 'string'
+            ? 'Write the number without quotes.'
+            : undefined,
+      );
     case 'string':
-      throw mismatch(value, definition, value.type === 'json' ? undefined : 'Write the text in quotes.');
+      throw mismatch(
+        value,
+        definition,
+        value.type === 'json' ? undefined : 'Write the text in quotes.',
+      );
     case 'bool':
       throw mismatch(value, definition, 'Write true or false, without quotes.');
     default:
@@ -44,10 +59,21 @@ export function coerceValue(input: InputValue, definition: AttributeDefinition):
 }
 
 function toDouble(value: Value, definition: AttributeDefinition): Value {
-  if (value.type !== 'int') throw mismatch(value, definition, value.type === 'string' ? 'Write the number without quotes; infinity is {"double":"Infinity"}.' : undefined);
+  if (value.type !== 'int')
+    throw mismatch(
+      value,
+      definition,
+      value.type === 'string'
+        ? 'Write the number without quotes; infinity is {"double":"Infinity"}.'
+        : undefined,
+    );
   const double = Number(value.value);
   if (BigInt(double) === value.value) return doubleValue(double);
-  throw mismatch(value, definition, `No double is equal to this integer; write ${value.value}.0 to take the nearest one.`);
+  throw mismatch(
+    value,
+    definition,
+    `No double is equal to this integer; write ${value.value}.0 to take the nearest one.`,
+  );
 }
 
 const TEXT_HINTS = {
@@ -56,7 +82,12 @@ const TEXT_HINTS = {
   bytes: 'Bytes are base64 text in quotes, or {"bytes":"…"}.',
 } as const;
 
-function fromText(text: string, expected: 'ref' | 'instant' | 'bytes', value: Value, definition: AttributeDefinition): Value {
+function fromText(
+  text: string,
+  expected: 'ref' | 'instant' | 'bytes',
+  value: Value,
+  definition: AttributeDefinition,
+): Value {
   try {
     if (expected === 'ref') return refValue(text);
     return expected === 'bytes' ? bytesValue(bytesOf(text)) : instantValue(parseInstant(text));
@@ -67,16 +98,27 @@ function fromText(text: string, expected: 'ref' | 'instant' | 'bytes', value: Va
 }
 
 function typedHint(value: Value, expected: ValueType): string | undefined {
-  if (expected === 'json') return `Write {"json":${printValue(value)}} for a json value of this form.`;
-  return value.type === 'int' && expected === 'double' ? `Write {"double":${value.value}.0}, or the bare number.` : undefined;
+  if (expected === 'json')
+    return `Write {"json":${printValue(value)}} for a json value of this form.`;
+  return value.type === 'int' && expected === 'double'
+    ? `Write {"double":${value.value}.0}, or the bare number.`
+    : undefined;
 }
 
-function mismatch(value: Value, definition: AttributeDefinition, hint: string | undefined): PyralogError {
+function mismatch(
+  value: Value,
+  definition: AttributeDefinition,
+  hint: string | undefined,
+): PyralogError {
   const { ident, valueType: expected } = definition;
-  return new PyralogError('type-mismatch', `The attribute ${JSON.stringify(shortened(ident))} takes ${article(expected)} value, but ${shortened(printValue(value))} is ${article(value.type)} value.`, {
-    hint,
-    extra: { attribute: ident, expected, given: value.type },
-  });
+  return new PyralogError(
+    'type-mismatch',
+    `The attribute ${JSON.stringify(shortened(ident))} takes ${article(expected)} value, but ${shortened(printValue(value))} is ${article(value.type)} value.`,
+    {
+      hint,
+      extra: { attribute: ident, expected, given: value.type },
+    },
+  );
 }
 
 function article(type: ValueType): string {

@@ -10,7 +10,9 @@ export function refuseOthers(json: JsonObject, fields: readonly string[]): void 
     const nearest = nearestName(name, fields);
     throw invalid(
       `There is no field ${JSON.stringify(shortened(name))} here.`,
-      nearest === undefined ? `The fields are ${fields.map((field) => `"${field}"`).join(', ')}.` : `Did you mean "${nearest}"?`,
+      nearest === undefined
+        ? `The fields are ${fields.map((field) => `"${field}"`).join(', ')}.`
+        : `Did you mean "${nearest}"?`,
     );
   }
 }
@@ -19,7 +21,9 @@ export function refuseOthers(json: JsonObject, fields: readonly string[]): void 
 export function textField(json: JsonObject, name: string): string {
   const value = json.get(name);
   if (typeof value === 'string') return value;
-  throw value === undefined ? invalid(`The field "${name}" is missing.`) : invalid(`"${name}" is a string, not ${kindOf(value)}.`);
+  throw value === undefined
+    ? invalid(`The field "${name}" is missing.`)
+    : invalid(`"${name}" is a string, not ${kindOf(value)}.`);
 }
 
 export function invalid(detail: string, hint?: string): PyralogError {

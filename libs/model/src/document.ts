@@ -13,23 +13,54 @@ export interface InputValue {
 
 /** One operation after the map form was taken apart. Entities may be temporary ids, `_:x`. */
 export type InputOperation =
-  | { readonly op: 'assert'; readonly entity: string; readonly attribute: string; readonly value: InputValue; /** Written in an array: first use declares cardinality many. */ readonly many: boolean }
-  | { readonly op: 'retract'; readonly entity: string; readonly attribute: string; /** Absent: every value. */ readonly value: InputValue | undefined }
+  | {
+      readonly op: 'assert';
+      readonly entity: string;
+      readonly attribute: string;
+      readonly value: InputValue;
+      /** Written in an array: first use declares cardinality many. */ readonly many: boolean;
+    }
+  | {
+      readonly op: 'retract';
+      readonly entity: string;
+      readonly attribute: string;
+      /** Absent: every value. */ readonly value: InputValue | undefined;
+    }
   | { readonly op: 'retractEntity'; readonly entity: string }
-  | { readonly op: 'cas'; readonly entity: string; readonly attribute: string; /** null: absent. */ readonly old: InputValue | null; readonly new: InputValue | null };
+  | {
+      readonly op: 'cas';
+      readonly entity: string;
+      readonly attribute: string;
+      /** null: absent. */ readonly old: InputValue | null;
+      readonly new: InputValue | null;
+    };
 
 /** One row of `if`. All must hold on the state before the transaction. */
 export type InputCondition =
-  | { readonly kind: 'is'; readonly entity: string; readonly attribute: string; /** The exact set of values in force; empty: absent. */ readonly values: readonly InputValue[] }
+  | {
+      readonly kind: 'is';
+      readonly entity: string;
+      readonly attribute: string;
+      /** The exact set of values in force; empty: absent. */ readonly values: readonly InputValue[];
+    }
   | { readonly kind: 'entityAbsent'; readonly entity: string }
-  | { readonly kind: 'unchangedSince'; readonly entity: string; readonly attribute: string | undefined; readonly since: Tx };
+  | {
+      readonly kind: 'unchangedSince';
+      readonly entity: string;
+      readonly attribute: string | undefined;
+      readonly since: Tx;
+    };
 
 /** A validated transaction document, whatever it arrived as. Order of operations has no meaning. */
 export interface TransactionDocument {
   /** Idempotency key. */
   readonly id: string | undefined;
   /** Attribute (`tx/author`) and value, facts on the transaction entity. */
-  readonly meta: readonly { readonly attribute: string; readonly value: InputValue; readonly many: boolean }[];
+  readonly meta: readonly {
+    readonly attribute: string;
+    readonly value: InputValue;
+    readonly many: boolean;
+  }[];
   readonly conditions: readonly InputCondition[];
   readonly operations: readonly InputOperation[];
   /** Operations as written: a map form is one. */

@@ -3,7 +3,14 @@ import { PyralogError } from './errors.ts';
 import { shortened } from './json-print.ts';
 import { NAME_BYTES_MAX } from './limits.ts';
 import { murmur2 } from './murmur2.ts';
-import { type PartitionNo, parseTx, partitionNo, partitionOfTx, PARTITIONS_MAX, type Tx } from './tx.ts';
+import {
+  type PartitionNo,
+  parseTx,
+  partitionNo,
+  partitionOfTx,
+  PARTITIONS_MAX,
+  type Tx,
+} from './tx.ts';
 
 /** Begins the ids of transaction entities: `tx:<tx in decimal>`. */
 export const TX_ENTITY_PREFIX = 'tx:';
@@ -21,7 +28,9 @@ export function txEntity(tx: Tx): string {
 
 /** The tx that an entity id stands for; undefined where it is not a transaction entity. */
 export function txOfEntity(entity: string): Tx | undefined {
-  return entity.startsWith(TX_ENTITY_PREFIX) ? parseTx(entity.slice(TX_ENTITY_PREFIX.length)) : undefined;
+  return entity.startsWith(TX_ENTITY_PREFIX)
+    ? parseTx(entity.slice(TX_ENTITY_PREFIX.length))
+    : undefined;
 }
 
 /** The entity that an attribute's definition is about. */
@@ -31,7 +40,9 @@ export function attributeEntity(ident: string): string {
 
 /** The ident that an attribute entity defines; undefined for other entities. */
 export function identOfEntity(entity: string): string | undefined {
-  return entity.startsWith(ATTRIBUTE_ENTITY_PREFIX) ? entity.slice(ATTRIBUTE_ENTITY_PREFIX.length) : undefined;
+  return entity.startsWith(ATTRIBUTE_ENTITY_PREFIX)
+    ? entity.slice(ATTRIBUTE_ENTITY_PREFIX.length)
+    : undefined;
 }
 
 export function isTemporaryId(entity: string): boolean {
@@ -48,14 +59,21 @@ export function checkEntity(entity: string): string {
   switch (entity.charCodeAt(0)) {
     case 0x5f:
       if (isTemporaryId(entity)) {
-        throw new PyralogError('entity-invalid', `${quoted(entity)} is a temporary id, which has a meaning inside a transaction only.`);
+        throw new PyralogError(
+          'entity-invalid',
+          `${quoted(entity)} is a temporary id, which has a meaning inside a transaction only.`,
+        );
       }
       break;
     case 0x74:
       if (entity.startsWith(TX_ENTITY_PREFIX) && txOfEntity(entity) === undefined) {
-        throw new PyralogError('entity-invalid', `${quoted(entity)} is not a transaction entity: after "tx:" stands a tx in decimal.`, {
-          hint: 'Ids that begin with "tx:" are kept for transactions; take another prefix.',
-        });
+        throw new PyralogError(
+          'entity-invalid',
+          `${quoted(entity)} is not a transaction entity: after "tx:" stands a tx in decimal.`,
+          {
+            hint: 'Ids that begin with "tx:" are kept for transactions; take another prefix.',
+          },
+        );
       }
       break;
     case 0x61:
@@ -69,9 +87,13 @@ export function checkEntity(entity: string): string {
 function checkAttributeEntity(entity: string): void {
   const ident = entity.slice(ATTRIBUTE_ENTITY_PREFIX.length);
   if (ident !== '' && !ident.startsWith(':') && !CONTROL.test(ident)) return;
-  throw new PyralogError('entity-invalid', `${quoted(entity)} is not an attribute entity: after "attribute:" stands an attribute, without a colon.`, {
-    hint: 'Ids that begin with "attribute:" are kept for the schema; take another prefix.',
-  });
+  throw new PyralogError(
+    'entity-invalid',
+    `${quoted(entity)} is not an attribute entity: after "attribute:" stands an attribute, without a colon.`,
+    {
+      hint: 'Ids that begin with "attribute:" are kept for the schema; take another prefix.',
+    },
+  );
 }
 
 /** Characters of a prefix that leave room for what {@link mintEntity} appends. */
@@ -85,21 +107,35 @@ export function checkTemporaryId(entity: string): string {
   checkText(entity, 'entity-invalid', 'A temporary id');
   if (entity === OWN_TX_ENTITY) return entity;
   const refuse = (problem: string, hint?: string): never => {
-    throw new PyralogError('entity-invalid', `${quoted(entity)} is not a temporary id: ${problem}.`, { hint });
+    throw new PyralogError(
+      'entity-invalid',
+      `${quoted(entity)} is not a temporary id: ${problem}.`,
+      { hint },
+    );
   };
   const prefix = prefixOfTemporaryId(entity);
-  if (entity.length === TEMPORARY_PREFIX.length || entity.endsWith(':')) refuse('its name is empty', 'Write "_:name", or "_:prefix:name".');
+  if (entity.length === TEMPORARY_PREFIX.length || entity.endsWith(':'))
+    refuse('its name is empty', 'Write "_:name", or "_:prefix:name".');
   if (prefix === undefined) return entity;
   if (prefix === '') refuse('its prefix is empty', 'Write "_:name", or "_:prefix:name".');
   if (reservedPrefix(prefix)) refuse('new ids cannot begin with "tx:", "attribute:" or "_:"');
-  if (prefix.includes('{')) refuse('a prefix has no "{"', 'The tag decides where the entity lies, so choose its whole id yourself.');
-  if (utf8Length(prefix) > NAME_BYTES_MAX - MINTED_BYTES_MAX) refuse(`its prefix has more than ${NAME_BYTES_MAX - MINTED_BYTES_MAX} bytes`);
+  if (prefix.includes('{'))
+    refuse(
+      'a prefix has no "{"',
+      'The tag decides where the entity lies, so choose its whole id yourself.',
+    );
+  if (utf8Length(prefix) > NAME_BYTES_MAX - MINTED_BYTES_MAX)
+    refuse(`its prefix has more than ${NAME_BYTES_MAX - MINTED_BYTES_MAX} bytes`);
   return entity;
 }
 
 function reservedPrefix(prefix: string): boolean {
   const text = `${prefix}:`;
-  return text.startsWith(TX_ENTITY_PREFIX) || text.startsWith(ATTRIBUTE_ENTITY_PREFIX) || text.startsWith(TEMPORARY_PREFIX);
+  return (
+    text.startsWith(TX_ENTITY_PREFIX) ||
+    text.startsWith(ATTRIBUTE_ENTITY_PREFIX) ||
+    text.startsWith(TEMPORARY_PREFIX)
+  );
 }
 
 /** `person` of `_:person:alice`; undefined of `_:alice`. */
@@ -125,8 +161,16 @@ const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
 export function checkAttribute(written: string): string {
   const attribute = written.charCodeAt(0) === 0x3a ? written.slice(1) : written;
   checkText(attribute, 'attribute-invalid', 'An attribute');
-  if (attribute.charCodeAt(0) === 0x3a) throw new PyralogError('attribute-invalid', `${quoted(written)} begins with more than one colon.`);
-  if (CONTROL.test(attribute)) throw new PyralogError('attribute-invalid', `The attribute ${quoted(attribute)} has a control character.`);
+  if (attribute.charCodeAt(0) === 0x3a)
+    throw new PyralogError(
+      'attribute-invalid',
+      `${quoted(written)} begins with more than one colon.`,
+    );
+  if (CONTROL.test(attribute))
+    throw new PyralogError(
+      'attribute-invalid',
+      `The attribute ${quoted(attribute)} has a control character.`,
+    );
   return attribute;
 }
 
@@ -135,13 +179,18 @@ const SURELY_SHORT = Math.floor(NAME_BYTES_MAX / 3);
 
 function checkText(text: string, code: 'entity-invalid' | 'attribute-invalid', what: string): void {
   if (text.length === 0) throw new PyralogError(code, `${what} is empty.`);
-  if (hasLoneSurrogate(text)) throw new PyralogError(code, `${what} has half of a surrogate pair, which no UTF-8 can hold.`);
+  if (hasLoneSurrogate(text))
+    throw new PyralogError(code, `${what} has half of a surrogate pair, which no UTF-8 can hold.`);
   if (text.length <= SURELY_SHORT) return;
   const bytes = utf8Length(text);
   if (bytes <= NAME_BYTES_MAX) return;
-  throw new PyralogError(code, `${what} has ${bytes} bytes: ${quoted(text)}. The limit is ${NAME_BYTES_MAX} bytes.`, {
-    extra: { limit: NAME_BYTES_MAX, given: bytes },
-  });
+  throw new PyralogError(
+    code,
+    `${what} has ${bytes} bytes: ${quoted(text)}. The limit is ${NAME_BYTES_MAX} bytes.`,
+    {
+      extra: { limit: NAME_BYTES_MAX, given: bytes },
+    },
+  );
 }
 
 function quoted(text: string): string {
@@ -154,7 +203,10 @@ function quoted(text: string): string {
  * @param partitions number of partitions of the database
  */
 export function partitionOf(entity: string, partitions: number): PartitionNo {
-  assert(Number.isInteger(partitions) && partitions >= 1 && partitions <= PARTITIONS_MAX, `number of partitions out of range: ${partitions}`);
+  assert(
+    Number.isInteger(partitions) && partitions >= 1 && partitions <= PARTITIONS_MAX,
+    `number of partitions out of range: ${partitions}`,
+  );
   if (partitions === 1) return partitionNo(0);
   if (entity.startsWith(ATTRIBUTE_ENTITY_PREFIX)) return partitionNo(0);
   const tx = txOfEntity(entity);

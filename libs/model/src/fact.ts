@@ -24,13 +24,33 @@ export const INDEX_ORDERS: readonly IndexOrder[] = ['eavt', 'aevt', 'avet', 'vae
 export function compareFacts(order: IndexOrder, a: Fact, b: Fact): number {
   switch (order) {
     case 'eavt':
-      return compareUtf8(a.entity, b.entity) || compareUtf8(a.attribute, b.attribute) || compareValues(a.value, b.value) || compareTx(a.tx, b.tx);
+      return (
+        compareUtf8(a.entity, b.entity) ||
+        compareUtf8(a.attribute, b.attribute) ||
+        compareValues(a.value, b.value) ||
+        compareTx(a.tx, b.tx)
+      );
     case 'aevt':
-      return compareUtf8(a.attribute, b.attribute) || compareUtf8(a.entity, b.entity) || compareValues(a.value, b.value) || compareTx(a.tx, b.tx);
+      return (
+        compareUtf8(a.attribute, b.attribute) ||
+        compareUtf8(a.entity, b.entity) ||
+        compareValues(a.value, b.value) ||
+        compareTx(a.tx, b.tx)
+      );
     case 'avet':
-      return compareUtf8(a.attribute, b.attribute) || compareValues(a.value, b.value) || compareUtf8(a.entity, b.entity) || compareTx(a.tx, b.tx);
+      return (
+        compareUtf8(a.attribute, b.attribute) ||
+        compareValues(a.value, b.value) ||
+        compareUtf8(a.entity, b.entity) ||
+        compareTx(a.tx, b.tx)
+      );
     case 'vaet':
-      return compareValues(a.value, b.value) || compareUtf8(a.attribute, b.attribute) || compareUtf8(a.entity, b.entity) || compareTx(a.tx, b.tx);
+      return (
+        compareValues(a.value, b.value) ||
+        compareUtf8(a.attribute, b.attribute) ||
+        compareUtf8(a.entity, b.entity) ||
+        compareTx(a.tx, b.tx)
+      );
   }
 }
 

@@ -22,7 +22,9 @@ const GRAMMAR =
 const DATE_GRAMMAR = /^([0-9]{4}|[+-][0-9]{6})-([0-9]{2})-([0-9]{2})$/;
 
 /** What a text says, or a sentence on why it says nothing. */
-export type InstantReading = { readonly nanos: bigint; readonly problem?: undefined } | { readonly problem: string };
+export type InstantReading =
+  | { readonly nanos: bigint; readonly problem?: undefined }
+  | { readonly problem: string };
 
 /** Reads an instant of any year in nanoseconds since 1970. Never throws. */
 export function readInstant(text: string): InstantReading {
@@ -45,7 +47,9 @@ export function readDate(text: string): InstantReading | undefined {
   if (match === null) return undefined;
   const [, year = '', month, day] = match;
   const days = daysOf(year, Number(month), Number(day));
-  return typeof days === 'string' ? { problem: days } : { nanos: BigInt(days * SECONDS_PER_DAY) * 1_000_000_000n };
+  return typeof days === 'string'
+    ? { problem: days }
+    : { nanos: BigInt(days * SECONDS_PER_DAY) * 1_000_000_000n };
 }
 
 /**
@@ -55,16 +59,25 @@ export function readDate(text: string): InstantReading | undefined {
 export function parseInstant(text: string): bigint {
   const reading = readInstant(text);
   if (reading.problem !== undefined) throw invalid(text, reading.problem);
-  if (reading.nanos % 1000n !== 0n) throw invalid(text, 'an instant is not finer than a microsecond, which is six decimals');
+  if (reading.nanos % 1000n !== 0n)
+    throw invalid(text, 'an instant is not finer than a microsecond, which is six decimals');
   const micros = reading.nanos / 1000n;
-  if (micros < MICROS_MIN || micros > MICROS_MAX) throw invalid(text, `instants lie between ${formatInstant(MICROS_MIN)} and ${formatInstant(MICROS_MAX)}`);
+  if (micros < MICROS_MIN || micros > MICROS_MAX)
+    throw invalid(
+      text,
+      `instants lie between ${formatInstant(MICROS_MIN)} and ${formatInstant(MICROS_MAX)}`,
+    );
   return micros;
 }
 
 function invalid(text: string, problem: string): PyralogError {
-  return new PyralogError('value-invalid', `${JSON.stringify(shortened(text))} is not an instant: ${problem}.`, {
-    hint: 'An instant is RFC 3339 with a zone, for example "2020-01-31T12:00:00Z" or "2020-01-31T14:00:00.250+02:00".',
-  });
+  return new PyralogError(
+    'value-invalid',
+    `${JSON.stringify(shortened(text))} is not an instant: ${problem}.`,
+    {
+      hint: 'An instant is RFC 3339 with a zone, for example "2020-01-31T12:00:00Z" or "2020-01-31T14:00:00.250+02:00".',
+    },
+  );
 }
 
 /** Canonical text of an instant value, an int64 of microseconds: 0, 3 or 6 decimals and `Z`. */
@@ -91,7 +104,9 @@ function formatSeconds(seconds: number): string {
   const days = Math.floor(seconds / SECONDS_PER_DAY);
   const ofDay = seconds - days * SECONDS_PER_DAY;
   const { year, month, day } = civilFromDays(days);
-  const clock = [Math.floor(ofDay / 3600), Math.floor(ofDay / 60) % 60, ofDay % 60].map(two).join(':');
+  const clock = [Math.floor(ofDay / 3600), Math.floor(ofDay / 60) % 60, ofDay % 60]
+    .map(two)
+    .join(':');
   return `${formatYear(year)}-${two(month)}-${two(day)}T${clock}`;
 }
 
@@ -109,14 +124,16 @@ function daysOf(yearText: string, month: number, day: number): number | string {
   if (yearText === '-000000') return 'the year 0 has no sign';
   if (month < 1 || month > 12) return `there is no month ${month}`;
   const year = Number(yearText);
-  if (day < 1 || day > daysInMonth(year, month)) return `month ${month} of the year ${year} has no day ${day}`;
+  if (day < 1 || day > daysInMonth(year, month))
+    return `month ${month} of the year ${year} has no day ${day}`;
   return daysFromCivil(year, month, day);
 }
 
 function clockOf(hour: number, minute: number, second: number): number | string {
   if (hour > 23) return `there is no hour ${hour}`;
   if (minute > 59) return `there is no minute ${minute}`;
-  if (second === 60) return 'leap seconds are not counted; write second 59, or 00 of the next minute';
+  if (second === 60)
+    return 'leap seconds are not counted; write second 59, or 00 of the next minute';
   if (second > 60) return `there is no second ${second}`;
   return hour * 3600 + minute * 60 + second;
 }
@@ -155,7 +172,8 @@ function daysFromCivil(year: number, month: number, day: number): number {
   const era = Math.floor(shifted / 400);
   const yearOfEra = shifted - era * 400;
   const dayOfYear = Math.floor((153 * ((month + 9) % 12) + 2) / 5) + day - 1;
-  const dayOfEra = yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear;
+  const dayOfEra =
+    yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear;
   return era * DAYS_PER_ERA + dayOfEra - DAYS_TO_EPOCH;
 }
 
@@ -164,9 +182,11 @@ function civilFromDays(days: number): { year: number; month: number; day: number
   const shifted = days + DAYS_TO_EPOCH;
   const era = Math.floor(shifted / DAYS_PER_ERA);
   const dayOfEra = shifted - era * DAYS_PER_ERA;
-  const leapDays = Math.floor(dayOfEra / 1460) - Math.floor(dayOfEra / 36_524) + Math.floor(dayOfEra / 146_096);
+  const leapDays =
+    Math.floor(dayOfEra / 1460) - Math.floor(dayOfEra / 36_524) + Math.floor(dayOfEra / 146_096);
   const yearOfEra = Math.floor((dayOfEra - leapDays) / 365);
-  const dayOfYear = dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
+  const dayOfYear =
+    dayOfEra - (365 * yearOfEra + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100));
   const monthFromMarch = Math.floor((5 * dayOfYear + 2) / 153);
   const month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9;
   return {

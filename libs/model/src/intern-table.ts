@@ -31,7 +31,8 @@ export class InternTable {
 function hash(units: Uint8Array | Uint16Array, start: number, end: number): number {
   if (start === end) return 0;
   let mixed = end - start;
-  for (let at = Math.max(start, end - 6); at < end; at++) mixed = Math.imul(mixed, 31) + (units[at] as number);
+  for (let at = Math.max(start, end - 6); at < end; at++)
+    mixed = Math.imul(mixed, 31) + (units[at] as number);
   mixed = Math.imul(mixed, 31) + (units[start] as number);
   mixed = Math.imul(mixed, 31) + (units[(start + end) >>> 1] as number);
   return mixed ^ (mixed >>> 12);

@@ -48,7 +48,8 @@ function print(json: Json, number: (value: JsonNumber) => string, sorted: boolea
   if (typeof json === 'string') return JSON.stringify(json);
   if (json === null || typeof json === 'boolean') return String(json);
   if (json instanceof JsonNumber) return number(json);
-  if (!(json instanceof JsonObject)) return `[${json.map((each) => print(each, number, sorted)).join(',')}]`;
+  if (!(json instanceof JsonObject))
+    return `[${json.map((each) => print(each, number, sorted)).join(',')}]`;
   const members = json.names.map((name, at) => ({ name, value: json.values[at] as Json }));
   if (sorted) members.sort((a, b) => compareUtf8(a.name, b.name));
   return `{${members.map(({ name, value }) => `${JSON.stringify(name)}:${print(value, number, sorted)}`).join(',')}}`;

@@ -79,28 +79,45 @@ export function doubleLiteral(value: number): string {
  * @throws value-invalid for anything else, and for data nested deeper than `depthMax`.
  */
 export function jsonOf(data: unknown, depthMax = 64): Json {
-  if (data === null || typeof data === 'boolean' || data instanceof JsonNumber || data instanceof JsonObject) return data;
+  if (
+    data === null ||
+    typeof data === 'boolean' ||
+    data instanceof JsonNumber ||
+    data instanceof JsonObject
+  )
+    return data;
   if (typeof data === 'string') return wellFormed(data);
   if (typeof data === 'bigint') return jsonInt(data);
   if (typeof data === 'number') {
-    if (!Number.isFinite(data)) throw new PyralogError('value-invalid', `JSON has no number ${data}.`);
+    if (!Number.isFinite(data))
+      throw new PyralogError('value-invalid', `JSON has no number ${data}.`);
     return Number.isSafeInteger(data) ? jsonInt(BigInt(data)) : jsonDouble(data);
   }
-  if (typeof data !== 'object') throw new PyralogError('value-invalid', `A ${typeof data} has no JSON form.`);
-  if (depthMax === 0) throw new PyralogError('value-invalid', 'The data are nested too deeply, or in a circle.');
+  if (typeof data !== 'object')
+    throw new PyralogError('value-invalid', `A ${typeof data} has no JSON form.`);
+  if (depthMax === 0)
+    throw new PyralogError('value-invalid', 'The data are nested too deeply, or in a circle.');
   if (Array.isArray(data)) return data.map((each) => jsonOf(each, depthMax - 1));
   const entries = data instanceof Map ? [...data] : plainEntries(data);
   const kept = entries.filter(([, value]) => value !== undefined);
-  return jsonObject(kept.map(([name, value]) => [wellFormed(String(name)), jsonOf(value, depthMax - 1)]));
+  return jsonObject(
+    kept.map(([name, value]) => [wellFormed(String(name)), jsonOf(value, depthMax - 1)]),
+  );
 }
 
 function plainEntries(data: object): [string, unknown][] {
   const prototype: unknown = Object.getPrototypeOf(data);
   if (prototype === Object.prototype || prototype === null) return Object.entries(data);
-  throw new PyralogError('value-invalid', `An object of class ${data.constructor.name} has no JSON form.`);
+  throw new PyralogError(
+    'value-invalid',
+    `An object of class ${data.constructor.name} has no JSON form.`,
+  );
 }
 
 function wellFormed(text: string): string {
   if (!hasLoneSurrogate(text)) return text;
-  throw new PyralogError('value-invalid', 'The text has half of a surrogate pair, which no UTF-8 can hold.');
+  throw new PyralogError(
+    'value-invalid',
+    'The text has half of a surrogate pair, which no UTF-8 can hold.',
+  );
 }

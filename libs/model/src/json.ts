@@ -72,7 +72,10 @@ class JsonReader {
 
   document(): Json {
     if (this.#units[0] === BYTE_ORDER_MARK) {
-      throw this.#error('The text begins with a byte order mark', 'Write the text as UTF-8 without one.');
+      throw this.#error(
+        'The text begins with a byte order mark',
+        'Write the text as UTF-8 without one.',
+      );
     }
     const value = this.#value(this.#next());
     this.#next();
@@ -133,14 +136,17 @@ class JsonReader {
         own ??= new NameList(shape.slice(0, values.length));
         if (!own.add(name)) {
           this.#at = nameAt;
-          throw this.#error(`The name ${JSON.stringify(shortened(name))} stands twice in one object`);
+          throw this.#error(
+            `The name ${JSON.stringify(shortened(name))} stands twice in one object`,
+          );
         }
       }
       if (this.#next() !== COLON) throw this.#unexpected('a colon');
       this.#at++;
       values.push(this.#value(this.#next()));
       code = this.#next();
-      if (code === CLOSE_BRACE) return this.#leave(new JsonObject(this.#names(shape, own, values.length), values));
+      if (code === CLOSE_BRACE)
+        return this.#leave(new JsonObject(this.#names(shape, own, values.length), values));
       if (code !== COMMA) throw this.#unexpected('a comma or the end of the object');
       this.#at++;
       code = this.#next();
@@ -170,7 +176,8 @@ class JsonReader {
   }
 
   #enter(): void {
-    if (++this.#depth > this.#depthMax) throw this.#error(`The text is nested deeper than ${this.#depthMax} levels`);
+    if (++this.#depth > this.#depthMax)
+      throw this.#error(`The text is nested deeper than ${this.#depthMax} levels`);
     this.#at++;
   }
 
@@ -231,7 +238,9 @@ class JsonReader {
       const code = units[at] as number;
       if (code === QUOTE) {
         this.#at = at + 1;
-        return at - start > INTERN_LENGTH_MAX ? this.#slice(start, at) : table.slice(this.#text, units, start, at);
+        return at - start > INTERN_LENGTH_MAX
+          ? this.#slice(start, at)
+          : table.slice(this.#text, units, start, at);
       }
       if (code === BACKSLASH) return this.#escaped(start, at);
       if (code < SPACE) throw this.#control(at);
@@ -254,7 +263,10 @@ class JsonReader {
         const all = parts.join('');
         if (surrogates && hasLoneSurrogate(all)) {
           this.#at = start - 1;
-          throw this.#error('The string has half of a surrogate pair', 'Characters above U+FFFF are written as two \\u escapes, high before low.');
+          throw this.#error(
+            'The string has half of a surrogate pair',
+            'Characters above U+FFFF are written as two \\u escapes, high before low.',
+          );
         }
         this.#at = at + 1;
         return all;
@@ -283,7 +295,10 @@ class JsonReader {
     const digits = this.#text.slice(at + 2, at + 6);
     if (letter === 'u' && /^[0-9a-fA-F]{4}$/.test(digits)) return Number.parseInt(digits, 16);
     this.#at = at;
-    throw this.#error('This is no escape of JSON', 'After a backslash stand ", \\, /, b, f, n, r, t, or u and four hexadecimal digits.');
+    throw this.#error(
+      'This is no escape of JSON',
+      'After a backslash stand ", \\, /, b, f, n, r, t, or u and four hexadecimal digits.',
+    );
   }
 
   /** A slice that does not keep a much longer text alive. */
@@ -308,7 +323,10 @@ class JsonReader {
     const before = this.#text.slice(0, this.#at);
     const line = before.split('\n').length;
     const column = this.#at - before.lastIndexOf('\n');
-    return new PyralogError('json-malformed', `${problem} (line ${line}, column ${column}).`, { hint, extra: { line, column } });
+    return new PyralogError('json-malformed', `${problem} (line ${line}, column ${column}).`, {
+      hint,
+      extra: { line, column },
+    });
   }
 }
 
@@ -347,7 +365,10 @@ const ESCAPES: ReadonlyMap<string, number> = new Map([
 
 function checked(text: string): string {
   if (!hasLoneSurrogate(text)) return text;
-  throw new PyralogError('json-malformed', 'The text has half of a surrogate pair, which no UTF-8 can hold.');
+  throw new PyralogError(
+    'json-malformed',
+    'The text has half of a surrogate pair, which no UTF-8 can hold.',
+  );
 }
 
 /** Of ASCII text the bytes are the units. */
@@ -361,7 +382,9 @@ function unitsOf(text: string, source: Uint8Array | string): Units {
 
 /** Subclasses (Buffer) would make every access in the reader a choice of classes. */
 function plainView(bytes: Uint8Array): Uint8Array {
-  return bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+  return bytes.constructor === Uint8Array
+    ? bytes
+    : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 function decoded(bytes: Uint8Array): string {
@@ -369,7 +392,11 @@ function decoded(bytes: Uint8Array): string {
     return utf8Decode(bytes);
   } catch (cause) {
     const offset = firstInvalidByte(bytes);
-    throw new PyralogError('json-malformed', `The text is not UTF-8 (byte ${offset}).`, { hint: 'JSON is written in UTF-8.', extra: { offset }, cause });
+    throw new PyralogError('json-malformed', `The text is not UTF-8 (byte ${offset}).`, {
+      hint: 'JSON is written in UTF-8.',
+      extra: { offset },
+      cause,
+    });
   }
 }
 

@@ -23,11 +23,23 @@ const ORDINAL_MAX = 32 ** 4 - 1;
  * @param ordinal number of the temporary id in its transaction, from 0
  * @param partition where it must lie: that of the coordinator
  */
-export function mintEntity(temporary: string, tx: Tx, ordinal: number, partition: PartitionNo, partitions: number): string {
-  assert(Number.isInteger(ordinal) && ordinal >= 0 && ordinal <= ORDINAL_MAX, `ordinal out of range: ${ordinal}`);
+export function mintEntity(
+  temporary: string,
+  tx: Tx,
+  ordinal: number,
+  partition: PartitionNo,
+  partitions: number,
+): string {
+  assert(
+    Number.isInteger(ordinal) && ordinal >= 0 && ordinal <= ORDINAL_MAX,
+    `ordinal out of range: ${ordinal}`,
+  );
   assert(partition < partitions, `there is no partition ${partition} of ${partitions}`);
   const prefix = prefixOfTemporaryId(temporary);
-  const stem = (prefix === undefined ? '' : `${prefix}:`) + base32(tx).padStart(13, '0') + base32(BigInt(ordinal)).padStart(4, '0');
+  const stem =
+    (prefix === undefined ? '' : `${prefix}:`) +
+    base32(tx).padStart(13, '0') +
+    base32(BigInt(ordinal)).padStart(4, '0');
   if (partitionOf(stem, partitions) === partition) return stem;
   for (let search = 0n; ; search++) {
     const entity = stem + base32(search);

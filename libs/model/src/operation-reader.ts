@@ -1,7 +1,19 @@
 import type { InputOperation, InputValue } from './document.ts';
 import { invalid, kindOf, refuseOthers } from './document-fields.ts';
-import { checkEntityRetractable, checkReservedValue, checkRetractable, checkWritable, isReservedAttribute } from './document-rules.ts';
-import { ATTRIBUTE_ENTITY_PREFIX, checkAttribute, checkEntityOrTemporary, isTemporaryId, OWN_TX_ENTITY } from './entity.ts';
+import {
+  checkEntityRetractable,
+  checkReservedValue,
+  checkRetractable,
+  checkWritable,
+  isReservedAttribute,
+} from './document-rules.ts';
+import {
+  ATTRIBUTE_ENTITY_PREFIX,
+  checkAttribute,
+  checkEntityOrTemporary,
+  isTemporaryId,
+  OWN_TX_ENTITY,
+} from './entity.ts';
 import { PyralogError } from './errors.ts';
 import { shortened } from './json-print.ts';
 import { type Json, JsonObject } from './json-tree.ts';
@@ -51,7 +63,8 @@ export class OperationReader {
 
   /** Takes one row of `ops`; its errors are located by the place. */
   read(json: Json): void {
-    if (!(json instanceof JsonObject)) throw invalid(`An operation is an object, not ${kindOf(json)}.`);
+    if (!(json instanceof JsonObject))
+      throw invalid(`An operation is an object, not ${kindOf(json)}.`);
     const layout = this.#layoutOf(json.names);
     if (layout.op < 0) this.#readMap(json, layout);
     else this.#readOperation(json, layout);
@@ -63,10 +76,17 @@ export class OperationReader {
       if (this.#temporaryEntities.has(id)) continue;
       const nearest = nearestName(id, this.#temporaryEntities);
       this.#place.enter('');
-      throw new PyralogError('document-invalid', `${path}: The temporary id ${quoted(id)} is referred to, but no operation is about it.`, {
-        hint: nearest === undefined ? 'Assert something about it in the same document.' : `Did you mean ${quoted(nearest)}?`,
-        extra: { path },
-      });
+      throw new PyralogError(
+        'document-invalid',
+        `${path}: The temporary id ${quoted(id)} is referred to, but no operation is about it.`,
+        {
+          hint:
+            nearest === undefined
+              ? 'Assert something about it in the same document.'
+              : `Did you mean ${quoted(nearest)}?`,
+          extra: { path },
+        },
+      );
     }
     return this.#operations;
   }
@@ -74,7 +94,13 @@ export class OperationReader {
   #layoutOf(names: readonly string[]): Layout {
     if (names === this.#layout.names) return this.#layout;
     const at = (name: string): number => names.indexOf(name);
-    return (this.#layout = { names, op: at('op'), entity: at('entity'), attribute: at('attribute'), value: at('value') });
+    return (this.#layout = {
+      names,
+      op: at('op'),
+      entity: at('entity'),
+      attribute: at('attribute'),
+      value: at('value'),
+    });
   }
 
   #readOperation(json: JsonObject, layout: Layout): void {
@@ -106,7 +132,13 @@ export class OperationReader {
     if (op === 'assert') throw this.#missing('value');
     checkRetractable(entity);
     this.#place.at('value');
-    const value = layout.value < 0 ? undefined : this.#input(json.values[layout.value] as Json, 'To retract every value leave "value" out.');
+    const value =
+      layout.value < 0
+        ? undefined
+        : this.#input(
+            json.values[layout.value] as Json,
+            'To retract every value leave "value" out.',
+          );
     this.#operations.push({ op: 'retract', entity, attribute, value });
   }
 
@@ -126,10 +158,21 @@ export class OperationReader {
 
   /** `{"entity":…, attribute: value, …}`: an array is many values, null retracts. */
   #readMap(json: JsonObject, layout: Layout): void {
-    if (layout.entity < 0) throw this.#missing('entity', 'An operation has "op" and "entity"; the map form has "entity" and attributes.');
-    if (json.names.length === 1) throw invalid('The map form names no attribute.', 'To retract the whole entity add "op":"retractEntity".');
+    if (layout.entity < 0)
+      throw this.#missing(
+        'entity',
+        'An operation has "op" and "entity"; the map form has "entity" and attributes.',
+      );
+    if (json.names.length === 1)
+      throw invalid(
+        'The map form names no attribute.',
+        'To retract the whole entity add "op":"retractEntity".',
+      );
     if (layout.attribute >= 0 && (layout.value >= 0 || json.has('old') || json.has('new'))) {
-      throw invalid('The field "op" is missing.', 'It is "assert", "retract" or "cas". Attributes of the names "attribute" and "value" are written as ":attribute" and ":value" in the map form.');
+      throw invalid(
+        'The field "op" is missing.',
+        'It is "assert", "retract" or "cas". Attributes of the names "attribute" and "value" are written as ":attribute" and ":value" in the map form.',
+      );
     }
     const entity = this.#readEntity(json, layout);
     for (let i = 0; i < json.names.length; i++) {
@@ -154,16 +197,26 @@ export class OperationReader {
   }
 
   #assert(entity: string, attribute: string, reserved: boolean, json: Json, many: boolean): void {
-    const value = this.#input(json, 'To retract the values use "op":"retract", or null in the map form.');
+    const value = this.#input(
+      json,
+      'To retract the values use "op":"retract", or null in the map form.',
+    );
     if (reserved) checkReservedValue(entity, attribute, value);
     this.#operations.push({ op: 'assert', entity, attribute, value, many });
   }
 
   #input(json: Json, hintForNull?: string): InputValue {
-    if (json === null && hintForNull !== undefined) throw new PyralogError('value-invalid', 'Null is not a value.', { hint: hintForNull });
+    if (json === null && hintForNull !== undefined)
+      throw new PyralogError('value-invalid', 'Null is not a value.', { hint: hintForNull });
     const input = inputValue(json);
     const { value, plain } = input;
-    if (!plain && value.type === 'ref' && isTemporaryId(value.value) && value.value !== OWN_TX_ENTITY && !this.#temporaryRefs.has(value.value)) {
+    if (
+      !plain &&
+      value.type === 'ref' &&
+      isTemporaryId(value.value) &&
+      value.value !== OWN_TX_ENTITY &&
+      !this.#temporaryRefs.has(value.value)
+    ) {
       this.#temporaryRefs.set(value.value, String(this.#place));
     }
     return input;
@@ -175,7 +228,8 @@ export class OperationReader {
     this.#place.at('');
     if (entity === undefined) throw this.#missing('entity');
     this.#place.at('entity');
-    if (typeof entity !== 'string') throw invalid(`An entity id is a string, not ${kindOf(entity)}.`);
+    if (typeof entity !== 'string')
+      throw invalid(`An entity id is a string, not ${kindOf(entity)}.`);
     checkEntityOrTemporary(entity);
     if (isTemporaryId(entity)) this.#temporaryEntities.add(entity);
     this.#entityReserved = entity.startsWith(ATTRIBUTE_ENTITY_PREFIX);
@@ -185,9 +239,16 @@ export class OperationReader {
   /** The attribute of an operation, and whether the operation may touch it. */
   #readAttribute(json: JsonObject, layout: Layout): Attribute {
     const written = json.values[layout.attribute];
-    if (written === undefined) throw this.#missing('attribute', json.values[layout.op] === 'retract' ? 'To retract the whole entity use "op":"retractEntity".' : undefined);
+    if (written === undefined)
+      throw this.#missing(
+        'attribute',
+        json.values[layout.op] === 'retract'
+          ? 'To retract the whole entity use "op":"retractEntity".'
+          : undefined,
+      );
     this.#place.at('attribute');
-    if (typeof written !== 'string') throw invalid(`An attribute is a string, not ${kindOf(written)}.`);
+    if (typeof written !== 'string')
+      throw invalid(`An attribute is a string, not ${kindOf(written)}.`);
     const attribute = this.#attribute(written);
     if (attribute.reserved || this.#entityReserved) checkWritable(this.#entity, attribute.name);
     return attribute;
@@ -209,10 +270,14 @@ export class OperationReader {
 }
 
 function unknownOperation(op: Json): PyralogError {
-  if (typeof op !== 'string') return invalid(`An operation is named by a string, not ${kindOf(op)}.`, MAP_HINT);
+  if (typeof op !== 'string')
+    return invalid(`An operation is named by a string, not ${kindOf(op)}.`, MAP_HINT);
   const nearest = nearestName(op, FIELDS.keys());
   const names = [...FIELDS.keys()].map((name) => `"${name}"`).join(', ');
-  return invalid(`There is no operation ${quoted(op)}.`, `${nearest === undefined ? `The operations are ${names}.` : `Did you mean "${nearest}"?`} ${MAP_HINT}`);
+  return invalid(
+    `There is no operation ${quoted(op)}.`,
+    `${nearest === undefined ? `The operations are ${names}.` : `Did you mean "${nearest}"?`} ${MAP_HINT}`,
+  );
 }
 
 const MAP_HINT = 'An attribute of the name "op" is written as ":op" in the map form.';

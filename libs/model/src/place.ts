@@ -33,6 +33,10 @@ export class Place {
   locate(error: PyralogError): PyralogError {
     const path = this.toString();
     if (path === '') return error;
-    return new PyralogError(error.code, `${path}: ${error.message}`, { hint: error.hint, extra: { ...error.extra, path }, cause: error.cause });
+    return new PyralogError(error.code, `${path}: ${error.message}`, {
+      hint: error.hint,
+      extra: { ...error.extra, path },
+      cause: error.cause,
+    });
   }
 }

@@ -13,20 +13,32 @@ import { isValueType, VALUE_TYPES, type Value } from './value.ts';
  */
 export function checkDefinition(definition: AttributeDefinition): void {
   const { ident, unique, valueType } = definition;
-  if (checkAttribute(ident) !== ident) throw new PyralogError('attribute-invalid', `The name ${quoted(ident)} of a definition has no leading colon.`);
+  if (checkAttribute(ident) !== ident)
+    throw new PyralogError(
+      'attribute-invalid',
+      `The name ${quoted(ident)} of a definition has no leading colon.`,
+    );
   checkDefinable(ident);
   if (unique !== undefined && valueType === 'json') {
-    throw new PyralogError('schema-invalid', `The attribute ${quoted(ident)} of type json cannot be unique.`, { hint: 'Give what is unique about it an attribute of its own.' });
+    throw new PyralogError(
+      'schema-invalid',
+      `The attribute ${quoted(ident)} of type json cannot be unique.`,
+      { hint: 'Give what is unique about it an attribute of its own.' },
+    );
   }
 }
 
 /** @throws schema-invalid for built-in attributes and names in `db/` */
 export function checkDefinable(ident: string): void {
   if (!BUILT_IN.has(ident) && !ident.startsWith(DB_NAMESPACE)) return;
-  throw new PyralogError('schema-invalid', `The attribute ${quoted(ident)} is built in and cannot be defined.`, {
-    hint: 'Names that begin with "db/" are kept for the schema.',
-    extra: { attribute: ident },
-  });
+  throw new PyralogError(
+    'schema-invalid',
+    `The attribute ${quoted(ident)} is built in and cannot be defined.`,
+    {
+      hint: 'Names that begin with "db/" are kept for the schema.',
+      extra: { attribute: ident },
+    },
+  );
 }
 
 /**
@@ -46,22 +58,41 @@ export function checkDefinable(ident: string): void {
  * @returns what must be refused if the attribute has any fact, now or in the past; a caller that does not know throws it
  * @throws schema-change-refused, and what {@link checkDefinition} throws
  */
-export function checkChange(before: AttributeDefinition | undefined, after: AttributeDefinition | undefined): PyralogError | undefined {
+export function checkChange(
+  before: AttributeDefinition | undefined,
+  after: AttributeDefinition | undefined,
+): PyralogError | undefined {
   if (after !== undefined) checkDefinition(after);
   if (before === undefined) return undefined;
   const name = quoted(before.ident);
-  if (after === undefined) throw refused(`The attribute ${name} cannot be removed.`, 'The past needs its definition. Its facts can be retracted.');
+  if (after === undefined)
+    throw refused(
+      `The attribute ${name} cannot be removed.`,
+      'The past needs its definition. Its facts can be retracted.',
+    );
   if (after.valueType !== before.valueType) {
-    throw refused(`The type of the attribute ${name} cannot change from ${before.valueType} to ${after.valueType}.`, 'Define a new attribute and copy the values.');
+    throw refused(
+      `The type of the attribute ${name} cannot change from ${before.valueType} to ${after.valueType}.`,
+      'Define a new attribute and copy the values.',
+    );
   }
   if (before.cardinality === 'many' && after.cardinality === 'one') {
-    throw refused(`The attribute ${name} cannot change from many values to one.`, 'Define a new attribute with cardinality one and copy the values that are to stay.');
+    throw refused(
+      `The attribute ${name} cannot change from many values to one.`,
+      'Define a new attribute with cardinality one and copy the values that are to stay.',
+    );
   }
   if (before.unique === undefined && after.unique !== undefined) {
-    return refused(`The attribute ${name} has facts already and cannot become unique.`, 'Define a new unique attribute and copy the values.');
+    return refused(
+      `The attribute ${name} has facts already and cannot become unique.`,
+      'Define a new unique attribute and copy the values.',
+    );
   }
   if (!before.index && after.index) {
-    return refused(`The attribute ${name} has facts already and cannot be indexed by value.`, 'Define a new attribute with an index and copy the values.');
+    return refused(
+      `The attribute ${name} has facts already and cannot be indexed by value.`,
+      'Define a new attribute with an index and copy the values.',
+    );
   }
   return undefined;
 }
@@ -74,7 +105,11 @@ export interface AttributeChange {
 }
 
 /** The attributes that differ between a schema and what {@link foldSchema} made of it by these facts. */
-export function attributeChanges(before: Schema, after: Schema, facts: Iterable<Fact>): readonly AttributeChange[] {
+export function attributeChanges(
+  before: Schema,
+  after: Schema,
+  facts: Iterable<Fact>,
+): readonly AttributeChange[] {
   if (before === after) return [];
   const changes = new Map<string, AttributeChange>();
   for (const { entity } of facts) {
@@ -93,9 +128,16 @@ export function attributeChanges(before: Schema, after: Schema, facts: Iterable<
  * @returns refusals of changes that only attributes without facts allow, by ident
  * @throws schema-invalid, schema-change-refused, attribute-invalid
  */
-export function checkSchemaFacts(before: Schema, after: Schema, facts: readonly Fact[]): ReadonlyMap<string, PyralogError> {
+export function checkSchemaFacts(
+  before: Schema,
+  after: Schema,
+  facts: readonly Fact[],
+): ReadonlyMap<string, PyralogError> {
   if (before.mode === 'live' && after.mode === 'import') {
-    throw refused('A live database cannot go back to import mode.', 'Create a database for the import.');
+    throw refused(
+      'A live database cannot go back to import mode.',
+      'Create a database for the import.',
+    );
   }
   const whenUsed = new Map<string, PyralogError>();
   for (const { entity, operation } of facts) {
@@ -124,7 +166,11 @@ function incomplete(ident: string): PyralogError {
  */
 export function checkSchemaValue(entity: string, attribute: string, value: Value): void {
   const refuse = (expected: string): never => {
-    throw new PyralogError('schema-invalid', `The value of ${attribute} on ${quoted(entity)} is ${expected}.`, { extra: { attribute, entity } });
+    throw new PyralogError(
+      'schema-invalid',
+      `The value of ${attribute} on ${quoted(entity)} is ${expected}.`,
+      { extra: { attribute, entity } },
+    );
   };
   const text = value.type === 'string' ? value.value : '';
   switch (attribute) {
@@ -144,7 +190,8 @@ export function checkSchemaValue(entity: string, attribute: string, value: Value
       if (value.value === true) refuse('set to true by the first use of an attribute alone');
       break;
     case 'db/ident':
-      if (text !== identOfEntity(entity)) refuse(`the name in its id, ${quoted(identOfEntity(entity) ?? '')}`);
+      if (text !== identOfEntity(entity))
+        refuse(`the name in its id, ${quoted(identOfEntity(entity) ?? '')}`);
       break;
     default:
   }

@@ -49,14 +49,30 @@ export interface SchemaAssertion {
 
 /** The schema before the first fact: the built-in attributes. */
 export function initialSchema(settings: Partial<DatabaseSettings> = {}): Schema {
-  return new FoldedSchema(TX_NONE, settings.strict ?? false, settings.mode ?? 'live', EMPTY_LAYER, EMPTY_LAYER);
+  return new FoldedSchema(
+    TX_NONE,
+    settings.strict ?? false,
+    settings.mode ?? 'live',
+    EMPTY_LAYER,
+    EMPTY_LAYER,
+  );
 }
 
 /** The facts that record settings. */
 export function settingsFacts(settings: Partial<DatabaseSettings>): readonly SchemaAssertion[] {
   const facts: SchemaAssertion[] = [];
-  if (settings.strict !== undefined) facts.push({ entity: SETTINGS_ENTITY, attribute: 'db/strict', value: { type: 'bool', value: settings.strict } });
-  if (settings.mode !== undefined) facts.push({ entity: SETTINGS_ENTITY, attribute: 'db/mode', value: { type: 'string', value: settings.mode } });
+  if (settings.strict !== undefined)
+    facts.push({
+      entity: SETTINGS_ENTITY,
+      attribute: 'db/strict',
+      value: { type: 'bool', value: settings.strict },
+    });
+  if (settings.mode !== undefined)
+    facts.push({
+      entity: SETTINGS_ENTITY,
+      attribute: 'db/mode',
+      value: { type: 'string', value: settings.mode },
+    });
   return facts;
 }
 
@@ -81,8 +97,20 @@ export function definitionFacts(definition: AttributeDefinition): readonly Schem
 }
 
 /** What the first use of an undeclared attribute declares. @param many the value stood in an array */
-export function inferredDefinition(ident: string, value: Value, many: boolean): AttributeDefinition {
-  return { ident, valueType: value.type, cardinality: many ? 'many' : 'one', unique: undefined, index: false, doc: undefined, inferred: true };
+export function inferredDefinition(
+  ident: string,
+  value: Value,
+  many: boolean,
+): AttributeDefinition {
+  return {
+    ident,
+    valueType: value.type,
+    cardinality: many ? 'many' : 'one',
+    unique: undefined,
+    index: false,
+    doc: undefined,
+    inferred: true,
+  };
 }
 
 /**
@@ -149,8 +177,12 @@ class FoldedSchema implements Schema {
   }
 
   #list(): readonly AttributeDefinition[] {
-    const all = [...new Map([...this.lower, ...this.upper]).values()].map((entry) => entry.definition);
-    const declared = all.filter((definition) => definition !== undefined && !BUILT_IN.has(definition.ident)) as AttributeDefinition[];
+    const all = [...new Map([...this.lower, ...this.upper]).values()].map(
+      (entry) => entry.definition,
+    );
+    const declared = all.filter(
+      (definition) => definition !== undefined && !BUILT_IN.has(definition.ident),
+    ) as AttributeDefinition[];
     return [...BUILT_IN.values(), ...declared].sort((a, b) => compareUtf8(a.ident, b.ident));
   }
 }
@@ -182,15 +214,20 @@ class Draft {
     const { lower } = this.#before;
     if (!this.#touched) return this.#before;
     const upper = new Map(this.#before.upper);
-    for (const [ident, raw] of this.#changed) upper.set(ident, { raw, definition: definitionOf(ident, raw) });
-    const merged = upper.size <= UPPER_MAX ? { upper, lower } : { upper: EMPTY_LAYER, lower: new Map([...lower, ...upper]) };
+    for (const [ident, raw] of this.#changed)
+      upper.set(ident, { raw, definition: definitionOf(ident, raw) });
+    const merged =
+      upper.size <= UPPER_MAX
+        ? { upper, lower }
+        : { upper: EMPTY_LAYER, lower: new Map([...lower, ...upper]) };
     return new FoldedSchema(this.#tx, this.#strict, this.#mode, merged.upper, merged.lower);
   }
 
   /** Settings are replaced, never absent: a retraction says nothing. */
   #setting({ attribute, value, operation }: Fact): boolean {
     if (operation === 'retract') return false;
-    const before = attribute === 'db/strict' ? this.#strict : attribute === 'db/mode' ? this.#mode : value.value;
+    const before =
+      attribute === 'db/strict' ? this.#strict : attribute === 'db/mode' ? this.#mode : value.value;
     if (attribute === 'db/strict' && value.type === 'bool') this.#strict = value.value;
     if (attribute === 'db/mode' && isMode(value.value)) this.#mode = value.value;
     return before !== value.value;

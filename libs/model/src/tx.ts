@@ -30,7 +30,10 @@ export const TX_NONE: Tx = 0n as Tx;
 export const TX_LAST: Tx = TX_MAX as Tx;
 
 export function partitionNo(value: number): PartitionNo {
-  assert(Number.isInteger(value) && value >= 0 && value < PARTITIONS_MAX, `partition out of range: ${value}`);
+  assert(
+    Number.isInteger(value) && value >= 0 && value < PARTITIONS_MAX,
+    `partition out of range: ${value}`,
+  );
   return value as PartitionNo;
 }
 

@@ -14,7 +14,11 @@ export const INT64_MAX: bigint = 2n ** 63n - 1n;
 
 /** @throws value-invalid for half a surrogate pair, value-too-large */
 export function stringValue(value: string): ValueOf<'string'> {
-  if (hasLoneSurrogate(value)) throw new PyralogError('value-invalid', 'The string has half of a surrogate pair, which no UTF-8 can hold.');
+  if (hasLoneSurrogate(value))
+    throw new PyralogError(
+      'value-invalid',
+      'The string has half of a surrogate pair, which no UTF-8 can hold.',
+    );
   checkTextSize(value);
   return { type: 'string', value };
 }
@@ -22,7 +26,9 @@ export function stringValue(value: string): ValueOf<'string'> {
 /** @throws value-invalid beyond 64 bits, and for numbers that are not safe integers */
 export function intValue(value: bigint | number): ValueOf<'int'> {
   if (typeof value === 'number' && !Number.isSafeInteger(value)) {
-    throw new PyralogError('value-invalid', `${value} is not an exact integer.`, { hint: 'Integers beyond 2^53 are given as bigint.' });
+    throw new PyralogError('value-invalid', `${value} is not an exact integer.`, {
+      hint: 'Integers beyond 2^53 are given as bigint.',
+    });
   }
   const exact = BigInt(value);
   if (exact < INT64_MIN || exact > INT64_MAX) throw intOutOfRange(String(exact));
@@ -39,7 +45,10 @@ export function intOutOfRange(digits: string): PyralogError {
 
 /** -0 becomes 0; infinities are values. @throws value-invalid for NaN */
 export function doubleValue(value: number): ValueOf<'double'> {
-  if (Number.isNaN(value)) throw new PyralogError('value-invalid', 'NaN is not a value.', { hint: 'Leave the fact out, or use another attribute for what is not known.' });
+  if (Number.isNaN(value))
+    throw new PyralogError('value-invalid', 'NaN is not a value.', {
+      hint: 'Leave the fact out, or use another attribute for what is not known.',
+    });
   return { type: 'double', value: value === 0 ? 0 : value };
 }
 
@@ -49,7 +58,11 @@ export function boolValue(value: boolean): ValueOf<'bool'> {
 
 /** @param micros microseconds since 1970 @throws value-invalid beyond 64 bits */
 export function instantValue(micros: bigint): ValueOf<'instant'> {
-  if (micros < INT64_MIN || micros > INT64_MAX) throw new PyralogError('value-invalid', `${micros} microseconds since 1970 do not fit into 64 bits.`);
+  if (micros < INT64_MIN || micros > INT64_MAX)
+    throw new PyralogError(
+      'value-invalid',
+      `${micros} microseconds since 1970 do not fit into 64 bits.`,
+    );
   return { type: 'instant', value: micros };
 }
 
@@ -77,7 +90,11 @@ function checkTextSize(text: string): void {
 
 function checkSize(bytes: number): void {
   if (bytes <= VALUE_BYTES_MAX) return;
-  throw new PyralogError('value-too-large', `The value has ${bytes} bytes. The limit is ${VALUE_BYTES_MAX} bytes (16 MiB).`, {
-    extra: { limit: VALUE_BYTES_MAX, given: bytes },
-  });
+  throw new PyralogError(
+    'value-too-large',
+    `The value has ${bytes} bytes. The limit is ${VALUE_BYTES_MAX} bytes (16 MiB).`,
+    {
+      extra: { limit: VALUE_BYTES_MAX, given: bytes },
+    },
+  );
 }

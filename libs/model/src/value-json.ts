@@ -43,7 +43,9 @@ export function printValue(value: Value): string {
     case 'int':
       return isSafe(value.value) ? value.value.toString() : `{"int":"${value.value}"}`;
     case 'double':
-      return Number.isFinite(value.value) ? doubleLiteral(value.value) : `{"double":"${value.value}"}`;
+      return Number.isFinite(value.value)
+        ? doubleLiteral(value.value)
+        : `{"double":"${value.value}"}`;
     case 'instant':
       return `{"instant":"${formatInstant(value.value)}"}`;
     case 'ref':
@@ -76,8 +78,13 @@ export function inputValue(json: Json): InputValue {
     if (read === undefined) return { value: jsonValue(json), plain: true };
     return { value: read(json.values[0] as Json), plain: false };
   }
-  if (json === null) throw new PyralogError('value-invalid', 'Null is not a value.', { hint: 'The absence of a fact says that nothing is known; {"json":null} is a value.' });
-  throw new PyralogError('value-invalid', 'An array is not one value.', { hint: 'In the map form an array is many values; an array as one value is {"json":[…]}.' });
+  if (json === null)
+    throw new PyralogError('value-invalid', 'Null is not a value.', {
+      hint: 'The absence of a fact says that nothing is known; {"json":null} is a value.',
+    });
+  throw new PyralogError('value-invalid', 'An array is not one value.', {
+    hint: 'In the map form an array is many values; an array as one value is {"json":[…]}.',
+  });
 }
 
 /** The value of an answer. @throws as {@link inputValue} */
@@ -86,11 +93,17 @@ export function valueFromJson(json: Json): Value {
 }
 
 /** The type that an object of one member stands for. */
-const TYPED_FORMS: ReadonlyMap<string, (content: Json) => Value> = new Map<ValueType, (content: Json) => Value>([
+const TYPED_FORMS: ReadonlyMap<string, (content: Json) => Value> = new Map<
+  ValueType,
+  (content: Json) => Value
+>([
   ['ref', (content) => refValue(text(content, 'ref', 'an entity id'))],
   ['int', typedInt],
   ['double', typedDouble],
-  ['instant', (content) => instantValue(parseInstant(text(content, 'instant', 'an RFC 3339 text')))],
+  [
+    'instant',
+    (content) => instantValue(parseInstant(text(content, 'instant', 'an RFC 3339 text'))),
+  ],
   ['bytes', (content) => bytesValue(bytesOf(text(content, 'bytes', 'base64')))],
   ['json', jsonValue],
 ]) as ReadonlyMap<string, (content: Json) => Value>;
@@ -122,7 +135,8 @@ function typedDouble(content: Json): Value {
 /** A double of text by the grammar of JSON numbers, or infinity. @throws value-invalid */
 export function doubleOf(content: string): number {
   if (content === 'Infinity' || content === '-Infinity') return Number(content);
-  if (!NUMBER.test(content)) throw wrongContent('double', 'a number, its text, "Infinity" or "-Infinity"');
+  if (!NUMBER.test(content))
+    throw wrongContent('double', 'a number, its text, "Infinity" or "-Infinity"');
   return finiteDouble(new JsonNumber(content, false));
 }
 
@@ -143,5 +157,7 @@ function text(content: Json, type: ValueType, expected: string): string {
 }
 
 function wrongContent(type: ValueType, expected: string): PyralogError {
-  return new PyralogError('value-invalid', `{"${type}":…} holds ${expected}.`, { hint: `A json value that looks like this is written {"json":{"${type}":…}}.` });
+  return new PyralogError('value-invalid', `{"${type}":…} holds ${expected}.`, {
+    hint: `A json value that looks like this is written {"json":{"${type}":…}}.`,
+  });
 }

@@ -6,7 +6,15 @@ import { parseJson } from './json.ts';
 import { shortened } from './json-print.ts';
 import { JsonNumber } from './json-tree.ts';
 import type { Value, ValueType } from './value.ts';
-import { boolValue, bytesValue, instantValue, jsonValue, refValue, stringValue, doubleValue } from './value-constructors.ts';
+import {
+  boolValue,
+  bytesValue,
+  instantValue,
+  jsonValue,
+  refValue,
+  stringValue,
+  doubleValue,
+} from './value-constructors.ts';
 import { bytesOf, doubleOf, valueFromJson } from './value-json.ts';
 
 /**
@@ -45,12 +53,18 @@ export function parseValue(type: ValueType, text: string): Value {
       return refValue(text);
     case 'int':
       if (/^-?(?:0|[1-9][0-9]*)$/.test(text)) return valueFromJson(new JsonNumber(text, true));
-      throw new PyralogError('value-invalid', `${JSON.stringify(shortened(text))} is not an integer.`);
+      throw new PyralogError(
+        'value-invalid',
+        `${JSON.stringify(shortened(text))} is not an integer.`,
+      );
     case 'double':
       return doubleValue(doubleOf(text));
     case 'bool':
       if (text === 'true' || text === 'false') return boolValue(text === 'true');
-      throw new PyralogError('value-invalid', `${JSON.stringify(shortened(text))} is neither true nor false.`);
+      throw new PyralogError(
+        'value-invalid',
+        `${JSON.stringify(shortened(text))} is neither true nor false.`,
+      );
     case 'instant':
       return instantValue(parseInstant(text));
     case 'bytes':

@@ -25,9 +25,21 @@ export type ValueType = Value['type'];
  * The types in value order: values of different types under one attribute cannot be (types never
  * change), but orders and files must be total. The position is the tag of a value in every format.
  */
-export const VALUE_TYPES: readonly ValueType[] = ['bool', 'int', 'double', 'instant', 'string', 'ref', 'bytes', 'json'];
+export const VALUE_TYPES: readonly ValueType[] = [
+  'bool',
+  'int',
+  'double',
+  'instant',
+  'string',
+  'ref',
+  'bytes',
+  'json',
+];
 
-const RANK = Object.fromEntries(VALUE_TYPES.map((type, rank) => [type, rank])) as Record<ValueType, number>;
+const RANK = Object.fromEntries(VALUE_TYPES.map((type, rank) => [type, rank])) as Record<
+  ValueType,
+  number
+>;
 
 /** Tag of a type: its position in {@link VALUE_TYPES}. */
 export function typeTag(type: ValueType): number {
@@ -50,7 +62,10 @@ export function compareValues(a: Value, b: Value): number {
     case 'instant':
       return a.value < (b.value as bigint) ? -1 : a.value > (b.value as bigint) ? 1 : 0;
     case 'double':
-      return a.value - (b.value as number) || (a.value === b.value ? 0 : a.value < (b.value as number) ? -1 : 1);
+      return (
+        a.value - (b.value as number) ||
+        (a.value === b.value ? 0 : a.value < (b.value as number) ? -1 : 1)
+      );
     case 'bool':
       return Number(a.value) - Number(b.value);
     case 'bytes':

@@ -5,12 +5,18 @@ export const KEY_BYTES_MAX = 512;
 
 /** A bad key is a defect of the caller: every key is made by our own code. */
 export function assertKey(key: string): void {
-  const good = key.length <= KEY_BYTES_MAX && key.split('/').every((part) => /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(part));
+  const good =
+    key.length <= KEY_BYTES_MAX &&
+    key.split('/').every((part) => /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(part));
   assert(good, `not an object key: ${JSON.stringify(key)}`);
 }
 
 /** Bytes of a range in an object of `size` bytes: a negative start counts from the end. */
-export function clampRange(size: number, start: number, length: number): readonly [from: number, to: number] {
+export function clampRange(
+  size: number,
+  start: number,
+  length: number,
+): readonly [from: number, to: number] {
   const from = Math.min(size, start < 0 ? Math.max(0, size + start) : start);
   return [from, Math.min(size, from + length)];
 }

@@ -53,7 +53,10 @@ export class LocalObjects implements ObjectStore {
   async put(key: string, bytes: Uint8Array): Promise<'created' | 'exists'> {
     const path = this.#path(key);
     const folder = dirname(path);
-    const temporary = join(folder, `${TEMPORARY}${process.pid}-${process.hrtime.bigint()}-${this.#temporary++}`);
+    const temporary = join(
+      folder,
+      `${TEMPORARY}${process.pid}-${process.hrtime.bigint()}-${this.#temporary++}`,
+    );
     try {
       await this.#makeFolder(folder);
       const file = await this.#files.open(temporary, 'wx');
@@ -100,7 +103,10 @@ export class LocalObjects implements ObjectStore {
     }
   }
 
-  async *list(prefix: string, { after = '' }: { readonly after?: string | undefined } = {}): AsyncIterable<ObjectInfo> {
+  async *list(
+    prefix: string,
+    { after = '' }: { readonly after?: string | undefined } = {},
+  ): AsyncIterable<ObjectInfo> {
     for await (const key of this.#walk('', prefix, after)) {
       const info = await this.head(key);
       if (info !== undefined) yield info;
@@ -123,7 +129,10 @@ export class LocalObjects implements ObjectStore {
     return join(this.#dir, ...key.split('/'));
   }
 
-  async #read(key: string, read: (file: OpenFile) => Promise<Uint8Array>): Promise<Uint8Array | undefined> {
+  async #read(
+    key: string,
+    read: (file: OpenFile) => Promise<Uint8Array>,
+  ): Promise<Uint8Array | undefined> {
     try {
       return await read(await this.#openFile(key));
     } catch (error) {
@@ -182,10 +191,12 @@ export class LocalObjects implements ObjectStore {
 
   /** Keys in byte order: a folder's entries are ordered as if its name ended with the slash it stands for. */
   async *#walk(folder: string, prefix: string, after: string): AsyncIterable<string> {
-    const entries = await readdir(join(this.#dir, folder), { withFileTypes: true }).catch((error: unknown) => {
-      if (isAbsent(error)) return [];
-      throw storageError(error, `The folder ${folder} cannot be listed`);
-    });
+    const entries = await readdir(join(this.#dir, folder), { withFileTypes: true }).catch(
+      (error: unknown) => {
+        if (isAbsent(error)) return [];
+        throw storageError(error, `The folder ${folder} cannot be listed`);
+      },
+    );
     const keys = entries
       .filter(({ name }) => !name.startsWith(TEMPORARY))
       .map((entry) => `${folder}${entry.name}${entry.isDirectory() ? '/' : ''}`)
@@ -238,7 +249,12 @@ class OpenFile {
     try {
       let read = 0;
       while (read < bytes.length) {
-        const { bytesRead } = await this.#handle.read(bytes, read, bytes.length - read, from + read);
+        const { bytesRead } = await this.#handle.read(
+          bytes,
+          read,
+          bytes.length - read,
+          from + read,
+        );
         if (bytesRead === 0) break;
         read += bytesRead;
       }

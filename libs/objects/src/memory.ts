@@ -29,7 +29,10 @@ export class MemoryObjects implements ObjectStore {
     return bytes === undefined ? undefined : { key, bytes: bytes.length };
   }
 
-  async *list(prefix: string, { after = '' }: { readonly after?: string | undefined } = {}): AsyncIterable<ObjectInfo> {
+  async *list(
+    prefix: string,
+    { after = '' }: { readonly after?: string | undefined } = {},
+  ): AsyncIterable<ObjectInfo> {
     // Keys are ASCII, so the default order of strings is byte order.
     const keys = [...this.#objects.keys()].filter((key) => key.startsWith(prefix) && key > after);
     for (const key of keys.toSorted((a, b) => (a < b ? -1 : 1))) {

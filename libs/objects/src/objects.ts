@@ -23,6 +23,9 @@ export interface ObjectStore {
   get(key: string): Promise<Uint8Array | undefined>;
   getRange(key: string, start: number, length: number): Promise<Uint8Array | undefined>;
   head(key: string): Promise<ObjectInfo | undefined>;
-  list(prefix: string, options?: { readonly after?: string | undefined }): AsyncIterable<ObjectInfo>;
+  list(
+    prefix: string,
+    options?: { readonly after?: string | undefined },
+  ): AsyncIterable<ObjectInfo>;
   delete(key: string): Promise<void>;
 }

@@ -18,7 +18,12 @@ interface Request {
 
 type Reply =
   | { readonly id: number; readonly result: unknown }
-  | { readonly id: number; readonly code: ErrorCode; readonly detail: string; readonly hint: string | undefined };
+  | {
+      readonly id: number;
+      readonly code: ErrorCode;
+      readonly detail: string;
+      readonly hint: string | undefined;
+    };
 
 /** Objects of one page of a listing. */
 const PAGE = 1_000;
@@ -35,11 +40,18 @@ export function serveObjects(channel: ObjectsChannel, store: ObjectStore): void 
   };
   const call = async ({ id, method, args }: Request): Promise<void> => {
     try {
-      const target = (method === 'page' ? page : store[method].bind(store)) as (...args: readonly unknown[]) => Promise<unknown>;
+      const target = (method === 'page' ? page : store[method].bind(store)) as (
+        ...args: readonly unknown[]
+      ) => Promise<unknown>;
       channel.post({ id, result: await target(...args) } satisfies Reply);
     } catch (error) {
       const known = isPyralogError(error) ? error : new PyralogError('internal', String(error));
-      channel.post({ id, code: known.code, detail: known.message, hint: known.hint } satisfies Reply);
+      channel.post({
+        id,
+        code: known.code,
+        detail: known.message,
+        hint: known.hint,
+      } satisfies Reply);
     }
   };
   channel.listen((message) => void call(message as Request));
@@ -49,7 +61,10 @@ export function serveObjects(channel: ObjectsChannel, store: ObjectStore): void 
 /** A store on another thread. */
 export class RemoteObjects implements ObjectStore {
   readonly #channel: ObjectsChannel;
-  readonly #waiting = new Map<number, { readonly resolve: (result: unknown) => void; readonly reject: (error: PyralogError) => void }>();
+  readonly #waiting = new Map<
+    number,
+    { readonly resolve: (result: unknown) => void; readonly reject: (error: PyralogError) => void }
+  >();
   #ids = 0;
   #closed = false;
 
@@ -59,7 +74,8 @@ export class RemoteObjects implements ObjectStore {
       const reply = message as Reply;
       const waiting = this.#waiting.get(reply.id);
       this.#waiting.delete(reply.id);
-      if ('code' in reply) waiting?.reject(new PyralogError(reply.code, reply.detail, { hint: reply.hint }));
+      if ('code' in reply)
+        waiting?.reject(new PyralogError(reply.code, reply.detail, { hint: reply.hint }));
       else waiting?.resolve(reply.result);
     });
     channel.onClose(() => {
@@ -85,8 +101,11 @@ export class RemoteObjects implements ObjectStore {
     return (await this.#call('head', [key])) as ObjectInfo | undefined;
   }
 
-  async *list(prefix: string, { after = '' }: { readonly after?: string | undefined } = {}): AsyncIterable<ObjectInfo> {
-    for (let last = after; ; ) {
+  async *list(
+    prefix: string,
+    { after = '' }: { readonly after?: string | undefined } = {},
+  ): AsyncIterable<ObjectInfo> {
+    for (let last = after; ;) {
       const infos = (await this.#call('page', [prefix, last])) as readonly ObjectInfo[];
       yield* infos;
       if (infos.length < PAGE) return;

@@ -65,39 +65,70 @@ export class Bucket {
 
   runFooter(partition: PartitionNo, info: RunInfo): Promise<RunFooter> {
     const key = runKey(this.database, partition, info.name);
-    return this.#footer(key, info.bytes, (tail) => parseRunFooter(tail, info.bytes, this.#codec, key));
+    return this.#footer(key, info.bytes, (tail) =>
+      parseRunFooter(tail, info.bytes, this.#codec, key),
+    );
   }
 
-  async runBlock(partition: PartitionNo, { info, footer }: RunHandle, block: number): Promise<FactBatch> {
+  async runBlock(
+    partition: PartitionNo,
+    { info, footer }: RunHandle,
+    block: number,
+  ): Promise<FactBatch> {
     const key = runKey(this.database, partition, info.name);
     const place = footer.blocks[block];
-    if (place === undefined) throw new PyralogError('object-damaged', `${key} has no block ${block}.`);
+    if (place === undefined)
+      throw new PyralogError('object-damaged', `${key} has no block ${block}.`);
     const bytes = await this.#range(key, place.offset, place.length);
     return decodeRunBlock(footer, block, bytes, this.#codec, key);
   }
 
   segmentFooter(partition: PartitionNo, info: SegmentInfo): Promise<SegmentFooter> {
     const key = segmentKey(this.database, partition, info.name);
-    return this.#footer(key, info.bytes, (tail) => parseSegmentFooter(tail, info.bytes, this.#codec, key));
+    return this.#footer(key, info.bytes, (tail) =>
+      parseSegmentFooter(tail, info.bytes, this.#codec, key),
+    );
   }
 
-  async segmentBlock(partition: PartitionNo, info: SegmentInfo, footer: SegmentFooter, block: number): Promise<FactBatch> {
+  async segmentBlock(
+    partition: PartitionNo,
+    info: SegmentInfo,
+    footer: SegmentFooter,
+    block: number,
+  ): Promise<FactBatch> {
     const key = segmentKey(this.database, partition, info.name);
     const place = footer.blocks[block];
-    if (place === undefined) throw new PyralogError('object-damaged', `${key} has no block ${block}.`);
+    if (place === undefined)
+      throw new PyralogError('object-damaged', `${key} has no block ${block}.`);
     const bytes = await this.#range(key, place.offset, place.length);
     return decodeSegmentBlock(footer, block, bytes, this.#codec, key);
   }
 
-  async segmentPage(partition: PartitionNo, info: SegmentInfo, footer: SegmentFooter, page: number): Promise<readonly SegmentRecord[]> {
+  async segmentPage(
+    partition: PartitionNo,
+    info: SegmentInfo,
+    footer: SegmentFooter,
+    page: number,
+  ): Promise<readonly SegmentRecord[]> {
     const key = segmentKey(this.database, partition, info.name);
     const place = footer.pages[page];
-    if (place === undefined) throw new PyralogError('object-damaged', `${key} has no page ${page}.`);
-    return decodeSegmentPage(footer, page, await this.#range(key, place.offset, place.length), this.#codec, key);
+    if (place === undefined)
+      throw new PyralogError('object-damaged', `${key} has no page ${page}.`);
+    return decodeSegmentPage(
+      footer,
+      page,
+      await this.#range(key, place.offset, place.length),
+      this.#codec,
+      key,
+    );
   }
 
   /** The end of the file, and a second read where the footer is longer than is usual. */
-  async #footer<T extends object>(key: string, fileBytes: number, parse: (tail: Uint8Array) => T | MissingTail): Promise<T> {
+  async #footer<T extends object>(
+    key: string,
+    fileBytes: number,
+    parse: (tail: Uint8Array) => T | MissingTail,
+  ): Promise<T> {
     let length = Math.min(fileBytes, FOOTER_READ_BYTES);
     for (;;) {
       const footer = parse(await this.#range(key, fileBytes - length, length));

@@ -16,9 +16,10 @@ import type {
   TransactionsQuery,
 } from '@pyralog/client';
 import { feedOffset, type FeedFilter, filterFacts, parseFeedStart } from '@pyralog/feed';
-import { decodeCursor, encodeCursor, factKey } from '@pyralog/format';
+import { decodeCursor, encodeCursor, factKey, KEY_COMPONENTS } from '@pyralog/format';
 import { diff, entityAsOf, entityHistory, entityNow, historyKey, scan } from '@pyralog/indexing';
 import {
+  checkEntity,
   coerceValue,
   type Fact,
   formatValue,
@@ -70,6 +71,7 @@ export class DatabaseReader {
   }
 
   async entity(id: string, options: ReadOptions = {}): Promise<EntityAnswer> {
+    checkEntity(id);
     const basis = await basisOf(this.#options, options);
     const schema = await this.#schemaAt(basis);
     const view = this.#reader.view();
@@ -91,12 +93,27 @@ export class DatabaseReader {
     return { entity: id, basis, closed: true, attributes: sorted };
   }
 
-  async history(id: string, query: HistoryQuery = {}, options: ReadOptions = {}): Promise<FactsPage> {
-    const page = await this.#page(['history', id, query.attribute, query.from, query.to], query, options);
+  async history(
+    id: string,
+    query: HistoryQuery = {},
+    options: ReadOptions = {},
+  ): Promise<FactsPage> {
+    checkEntity(id);
+    const page = await this.#page(
+      ['history', id, query.attribute, query.from, query.to],
+      query,
+      options,
+    );
     const { attribute, from: fromTx, to = page.basis } = query;
     const toTx = least(page.basis, to);
     const found = await this.#reader.run(
-      entityHistory(this.#reader.view(), id, { attribute, fromTx, toTx, after: page.after, limit: limitOf(query) }),
+      entityHistory(this.#reader.view(), id, {
+        attribute,
+        fromTx,
+        toTx,
+        after: page.after,
+        limit: limitOf(query),
+      }),
     );
     return this.#factsPage(page, found, historyKey);
   }
@@ -115,18 +132,33 @@ export class DatabaseReader {
     const basis = await basisOf(this.#options, options);
     const found = tx <= basis ? await this.#transactions.find(tx) : undefined;
     if (found === undefined) {
-      throw new PyralogError('transaction-not-found', `No transaction ${tx} is known at basis ${basis}.`, {
-        hint: 'A tx is given by the answer to a commit; give await=<tx> to wait for a new one.',
-      });
+      throw new PyralogError(
+        'transaction-not-found',
+        `No transaction ${tx} is known at basis ${basis}.`,
+        {
+          hint: 'A tx is given by the answer to a commit; give await=<tx> to wait for a new one.',
+        },
+      );
     }
     return { basis, closed: true, ...infoOf(found), facts: found.facts };
   }
 
-  async transactions(query: TransactionsQuery = {}, options: ReadOptions = {}): Promise<TransactionsPage> {
-    const page = await this.#page(['transactions', query.from, query.to, query.author], query, options);
+  async transactions(
+    query: TransactionsQuery = {},
+    options: ReadOptions = {},
+  ): Promise<TransactionsPage> {
+    const page = await this.#page(
+      ['transactions', query.from, query.to, query.author],
+      query,
+      options,
+    );
     const { basis, after } = page;
     const limit = limitOf(query);
-    const newest = least(basis, query.to, after === undefined ? undefined : asTx(txOfKey(after) - 1n));
+    const newest = least(
+      basis,
+      query.to,
+      after === undefined ? undefined : asTx(txOfKey(after) - 1n),
+    );
     const transactions: TransactionInfo[] = [];
     for await (const transaction of this.#transactions.before(newest)) {
       if (query.from !== undefined && transaction.tx < query.from) break;
@@ -145,7 +177,9 @@ export class DatabaseReader {
     const page = await this.#page(['diff', query.from, query.to], query, options);
     const { basis, after } = page;
     const [from, to] = [least(query.from, basis), least(query.to, basis)];
-    const found = await this.#reader.run(diff(this.#reader.view(), from, to, { after, limit: limitOf(query) }));
+    const found = await this.#reader.run(
+      diff(this.#reader.view(), from, to, { after, limit: limitOf(query) }),
+    );
     const next = found.next === undefined ? undefined : this.#next(page, found.next);
     return { basis, closed: true, added: found.added, removed: found.removed, next };
   }
@@ -153,7 +187,13 @@ export class DatabaseReader {
   async schema(options: ReadOptions = {}): Promise<SchemaAnswer> {
     const basis = await basisOf(this.#options, options);
     const schema = await this.#schemaAt(basis);
-    return { basis, closed: true, strict: schema.strict, mode: schema.mode, attributes: [...schema.attributes()] };
+    return {
+      basis,
+      closed: true,
+      strict: schema.strict,
+      mode: schema.mode,
+      attributes: [...schema.attributes()],
+    };
   }
 
   async *feed(query: FeedQuery): AsyncIterable<FeedEvent> {
@@ -174,22 +214,41 @@ export class DatabaseReader {
       }
       // A position ahead of this reader (a tx just committed elsewhere) stays where it is.
       if (upTo > position) position = upTo;
-      yield { kind: 'progress', offset: feedOffset(position, id), tx: position, upToDate: reader.closed <= position };
+      yield {
+        kind: 'progress',
+        offset: feedOffset(position, id),
+        tx: position,
+        upToDate: reader.closed <= position,
+      };
       if (!query.follow) return;
       await reader.waitClosed(asTx(position + 1n), FEED_PROGRESS_MILLIS, query.signal);
     }
   }
 
-  async #scan(what: 'state' | 'facts', query: FactsQuery, options: ReadOptions): Promise<FactsPage> {
+  async #scan(
+    what: 'state' | 'facts',
+    query: FactsQuery,
+    options: ReadOptions,
+  ): Promise<FactsPage> {
     const bounds = this.#boundsOf(query);
     const { index } = query;
-    const page = await this.#page([what, index, ...BOUNDS.map((name) => shown(bounds[name]))], query, options);
+    const page = await this.#page(
+      [what, index, ...BOUNDS.map((name) => shown(bounds[name]))],
+      query,
+      options,
+    );
     const { basis, after } = page;
     const mode = what === 'state' && basis === this.#reader.closed ? 'now' : what;
     const schema = this.#reader.schema;
     const listed = (attribute: string): boolean => schema.attribute(attribute)?.index === true;
     const found = await this.#reader.run(
-      scan(this.#reader.view(), index, bounds, { basis, mode, after, limit: limitOf(query), listed }),
+      scan(this.#reader.view(), index, bounds, {
+        basis,
+        mode,
+        after,
+        limit: limitOf(query),
+        listed,
+      }),
     );
     return this.#factsPage(page, found, (fact) => factKey(index, fact));
   }
@@ -197,28 +256,47 @@ export class DatabaseReader {
   /** The bounds of a scan, checked: a leading part of the index, values of the attribute's type. */
   #boundsOf(query: FactsQuery): Bounds {
     const { index, attribute } = query;
-    const components = { e: 'entity', a: 'attribute', v: 'value' } as const;
-    const order = [...index.slice(0, 3)].map((letter) => components[letter as 'e' | 'a' | 'v']);
+    const order = KEY_COMPONENTS[index].filter((name) => name !== 'tx');
     const given = (name: 'entity' | 'attribute' | 'value'): boolean =>
-      query[name] !== undefined || (name === 'value' && (query.valueFrom !== undefined || query.valueTo !== undefined));
+      query[name] !== undefined ||
+      (name === 'value' && (query.valueFrom !== undefined || query.valueTo !== undefined));
     const missing = order.findIndex((name) => !given(name));
     const beyond = missing < 0 ? undefined : order.slice(missing + 1).find(given);
     if (beyond !== undefined) {
-      throw new PyralogError('parameter-invalid', `${beyond}: the index ${index} needs ${order[missing]} before it.`, {
-        hint: 'Give a leading part of the index, or choose another: eavt, aevt, avet (by value), vaet (by reference).',
-      });
+      throw new PyralogError(
+        'parameter-invalid',
+        `${beyond}: the index ${index} needs ${order[missing]} before it.`,
+        {
+          hint: 'Give a leading part of the index, or choose another: eavt, aevt, avet (by value), vaet (by reference).',
+        },
+      );
     }
-    if (query.value !== undefined && (query.valueFrom !== undefined || query.valueTo !== undefined)) {
+    if (
+      query.value !== undefined &&
+      (query.valueFrom !== undefined || query.valueTo !== undefined)
+    ) {
       throw new PyralogError('parameter-invalid', 'value: give either a value or a range.');
     }
-    const definition = attribute === undefined ? undefined : this.#reader.schema.attribute(attribute);
-    if (index === 'avet' && attribute !== undefined && definition !== undefined && !definition.index) {
-      throw new PyralogError('parameter-invalid', `attribute: ${attribute} is not indexed by value.`, {
-        hint: 'Define it with db/index true before its first use, or list it by index=aevt.',
-      });
+    const definition =
+      attribute === undefined ? undefined : this.#reader.schema.attribute(attribute);
+    if (
+      index === 'avet' &&
+      attribute !== undefined &&
+      definition !== undefined &&
+      !definition.index
+    ) {
+      throw new PyralogError(
+        'parameter-invalid',
+        `attribute: ${attribute} is not indexed by value.`,
+        {
+          hint: 'Define it with db/index true before its first use, or list it by index=aevt.',
+        },
+      );
     }
     const typed = (value: Value | undefined): Value | undefined =>
-      value === undefined || definition === undefined ? value : coerceValue({ value, plain: true }, definition);
+      value === undefined || definition === undefined
+        ? value
+        : coerceValue({ value, plain: true }, definition);
     return {
       entity: query.entity,
       attribute,
@@ -229,9 +307,14 @@ export class DatabaseReader {
   }
 
   /** Basis and start of a page: the first page's where a cursor is given. */
-  async #page(question: readonly unknown[], query: { readonly cursor?: string | undefined }, options: ReadOptions): Promise<PageStart> {
-    const listing = question.map((part) => (part === undefined ? '' : String(part))).join('\u0000');
-    if (query.cursor === undefined) return { listing, basis: await basisOf(this.#options, options), after: undefined };
+  async #page(
+    question: readonly (string | Tx | undefined)[],
+    query: { readonly cursor?: string | undefined },
+    options: ReadOptions,
+  ): Promise<PageStart> {
+    const listing = question.map((part) => part?.toString() ?? '').join('\u0000');
+    if (query.cursor === undefined)
+      return { listing, basis: await basisOf(this.#options, options), after: undefined };
     const { basis, key } = decodeCursor(query.cursor, this.#reader.info.id, listing);
     return { listing, basis, after: key };
   }
@@ -242,7 +325,12 @@ export class DatabaseReader {
     keyOf: (fact: Fact) => Uint8Array,
   ): FactsPage {
     const last = more ? facts.at(-1) : undefined;
-    return { basis: page.basis, closed: true, facts, next: last === undefined ? undefined : this.#next(page, keyOf(last)) };
+    return {
+      basis: page.basis,
+      closed: true,
+      facts,
+      next: last === undefined ? undefined : this.#next(page, keyOf(last)),
+    };
   }
 
   #next({ listing, basis }: PageStart, key: Uint8Array): string {
@@ -259,14 +347,18 @@ export class DatabaseReader {
   /** `tx/timestamp` is computed from the tx, for every transaction there is. */
   async #timestampOf(id: string, basis: Tx): Promise<Value | undefined> {
     const tx = id.startsWith('tx:') ? parseTx(id.slice(3)) : undefined;
-    if (tx === undefined || tx > basis || (await this.#transactions.find(tx)) === undefined) return undefined;
+    if (tx === undefined || tx > basis || (await this.#transactions.find(tx)) === undefined)
+      return undefined;
     return instantValue(tx / 1000n);
   }
 }
 
 function limitOf({ limit = LIMIT_DEFAULT }: { readonly limit?: number | undefined }): number {
   if (Number.isInteger(limit) && limit >= 1 && limit <= LIMIT_MAX) return limit;
-  throw new PyralogError('parameter-invalid', `limit: ${limit} is not a whole number from 1 to ${LIMIT_MAX}.`);
+  throw new PyralogError(
+    'parameter-invalid',
+    `limit: ${limit} is not a whole number from 1 to ${LIMIT_MAX}.`,
+  );
 }
 
 function least(a: Tx, ...others: readonly (Tx | undefined)[]): Tx {

@@ -92,7 +92,12 @@ function grow(chunk: Chunk): void {
 
 function transactionAt(chunk: Chunk, i: number): LiveTransaction {
   const to = i + 1 < chunk.count ? (chunk.starts[i + 1] as number) : chunk.rows;
-  return { tx: asTx(chunk.txs[i] as bigint), facts: chunk.facts, from: chunk.starts[i] as number, to };
+  return {
+    tx: asTx(chunk.txs[i] as bigint),
+    facts: chunk.facts,
+    from: chunk.starts[i] as number,
+    to,
+  };
 }
 
 /** Number of the first transaction above `tx`. */

@@ -53,7 +53,9 @@ async function until(
       throw new PyralogError(
         code,
         `Everything up to ${reader.closed} is here; ${tx} has not arrived within ${timeoutMillis} ms.`,
-        { hint: 'Ask again, give a longer timeout, or check that the tx belongs to this database.' },
+        {
+          hint: 'Ask again, give a longer timeout, or check that the tx belongs to this database.',
+        },
       );
     }
     if (signal?.aborted) throw new PyralogError(code, 'The reader went away while waiting.');

@@ -222,7 +222,8 @@ export class PartitionReader implements BlockSource {
     const changes: Fact[] = [];
     for (let row = 0; row < facts.length; row++) {
       // Without making a string of every entity: few facts are about attributes.
-      if (ATTRIBUTE_PREFIX.every((byte, i) => facts.entityBytesAt(row)[i] === byte)) changes.push(facts.factAt(row));
+      if (ATTRIBUTE_PREFIX.every((byte, i) => facts.entityBytesAt(row)[i] === byte))
+        changes.push(facts.factAt(row));
     }
     if (changes.length > 0) this.#schema = foldSchema(this.#schema, changes);
   }

@@ -1,6 +1,22 @@
 import { type DatabaseInfo, type FactBatch, factKey, type Manifest } from '@pyralog/format';
-import { type BlockNeed, type IndexView, type Page, type Read, type RunHandle, entityAsOf, scan } from '@pyralog/indexing';
-import { type Fact, foldSchema, initialSchema, type Schema, SETTINGS_ENTITY, TX_LAST, type Tx } from '@pyralog/model';
+import {
+  type BlockNeed,
+  type IndexView,
+  type Page,
+  type Read,
+  type RunHandle,
+  entityAsOf,
+  scan,
+} from '@pyralog/indexing';
+import {
+  type Fact,
+  foldSchema,
+  initialSchema,
+  type Schema,
+  SETTINGS_ENTITY,
+  TX_LAST,
+  type Tx,
+} from '@pyralog/model';
 import type { Bucket } from './bucket.ts';
 import { drive } from './drive.ts';
 
@@ -29,13 +45,21 @@ export function* readSchema(view: IndexView, created: Schema, basis: Tx): Read<S
 }
 
 /** The schema at a manifest's cut, read from its runs. */
-export async function schemaOfManifest(bucket: Bucket, info: DatabaseInfo, manifest: Manifest): Promise<Schema> {
+export async function schemaOfManifest(
+  bucket: Bucket,
+  info: DatabaseInfo,
+  manifest: Manifest,
+): Promise<Schema> {
   const { partition } = manifest;
   const runs: RunHandle[] = [];
   // The schema lies in two orders; the others need not be opened.
   for (const run of manifest.runs.filter(({ order }) => order === 'eavt' || order === 'aevt')) {
     runs.push({ info: run, footer: await bucket.runFooter(partition, run) });
   }
-  const load = ({ run, block }: BlockNeed): Promise<FactBatch> => bucket.runBlock(partition, run, block);
-  return drive(readSchema({ parts: [], runs }, initialSchema(info), TX_LAST), { peek: () => undefined, load });
+  const load = ({ run, block }: BlockNeed): Promise<FactBatch> =>
+    bucket.runBlock(partition, run, block);
+  return drive(readSchema({ parts: [], runs }, initialSchema(info), TX_LAST), {
+    peek: () => undefined,
+    load,
+  });
 }

@@ -1,5 +1,11 @@
 import { must } from '@pyralog/base';
-import { type FactColumns, type SegmentFooter, type SegmentInfo, type SegmentTransaction, transactionsOf } from '@pyralog/format';
+import {
+  type FactColumns,
+  type SegmentFooter,
+  type SegmentInfo,
+  type SegmentTransaction,
+  transactionsOf,
+} from '@pyralog/format';
 import { type Fact, type Tx, tx as asTx } from '@pyralog/model';
 import type { LiveTransaction } from './live-transactions.ts';
 import type { PartitionReader } from './partition-reader.ts';
@@ -88,16 +94,24 @@ export class TransactionLog {
     return this.#footers.get(segment.name, () => bucket.segmentFooter(partition, segment));
   }
 
-  #page(segment: SegmentInfo, footer: SegmentFooter, page: number): Promise<readonly SegmentTransaction[]> {
+  #page(
+    segment: SegmentInfo,
+    footer: SegmentFooter,
+    page: number,
+  ): Promise<readonly SegmentTransaction[]> {
     const { bucket, partition } = this.#reader;
     return this.#pages.get(`${segment.name}#${page}`, async () =>
       transactionsOf(await bucket.segmentPage(partition, segment, footer, page)),
     );
   }
 
-  async #read(segment: SegmentInfo, footer: SegmentFooter, { tx, from, to }: SegmentTransaction): Promise<CommittedTransaction> {
+  async #read(
+    segment: SegmentInfo,
+    footer: SegmentFooter,
+    { tx, from, to }: SegmentTransaction,
+  ): Promise<CommittedTransaction> {
     const facts: Fact[] = [];
-    for (let row = from; row < to; ) {
+    for (let row = from; row < to;) {
       const number = footer.blocks.findLastIndex(({ firstRow }) => firstRow <= row);
       const block = must(footer.blocks[number], 'every row of a segment lies in a block');
       const batch = await this.#block(segment, footer, number);
@@ -109,7 +123,9 @@ export class TransactionLog {
 
   #block(segment: SegmentInfo, footer: SegmentFooter, block: number): Promise<FactColumns> {
     const { bucket, partition, cache } = this.#reader;
-    return cache.load(segment.name, block, () => bucket.segmentBlock(partition, segment, footer, block));
+    return cache.load(segment.name, block, () =>
+      bucket.segmentBlock(partition, segment, footer, block),
+    );
   }
 }
 

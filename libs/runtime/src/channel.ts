@@ -113,7 +113,8 @@ class Lane extends ChannelBase {
   }
 
   post(message: unknown, transfer?: readonly ArrayBuffer[]): void {
-    if (!this.closed) this.#carrier.post({ lane: this.#name, message } satisfies Envelope, transfer);
+    if (!this.closed)
+      this.#carrier.post({ lane: this.#name, message } satisfies Envelope, transfer);
   }
 
   close(): void {
@@ -130,7 +131,10 @@ class Lane extends ChannelBase {
 }
 
 /** Several channels over one, known by name at both ends; they end with it. */
-export function lanes<Name extends string>(carrier: Channel, names: readonly Name[]): Readonly<Record<Name, Channel>> {
+export function lanes<Name extends string>(
+  carrier: Channel,
+  names: readonly Name[],
+): Readonly<Record<Name, Channel>> {
   const byName = new Map<string, Lane>(names.map((name) => [name, new Lane(name, carrier)]));
   carrier.listen((envelope) => {
     const { lane, message } = envelope as Envelope;

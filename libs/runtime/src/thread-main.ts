@@ -16,7 +16,10 @@ export async function threadMain(): Promise<void> {
         else listener(message);
       }),
   };
-  const channel: PortChannel = new PortChannel(inner as ConstructorParameters<typeof PortChannel>[0], () => port.close());
+  const channel: PortChannel = new PortChannel(
+    inner as ConstructorParameters<typeof PortChannel>[0],
+    () => port.close(),
+  );
   const module = (await import(entry)) as { run(channel: Channel, data: unknown): Promise<void> };
   try {
     await module.run(channel, data);

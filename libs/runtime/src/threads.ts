@@ -48,7 +48,9 @@ export class WorkerThreads implements Threads {
 export const END = 'pyralog:end';
 
 function bootFile(source: boolean): string {
-  const file = fileURLToPath(new URL(`./thread-boot${source ? '' : '-built'}.mjs`, import.meta.url));
+  const file = fileURLToPath(
+    new URL(`./thread-boot${source ? '' : '-built'}.mjs`, import.meta.url),
+  );
   if (existsSync(file)) return file;
   return fileURLToPath(new URL(`../src/thread-boot${source ? '' : '-built'}.mjs`, import.meta.url));
 }
@@ -57,7 +59,9 @@ function bootFile(source: boolean): string {
 export class InlineThreads implements Threads {
   start(entry: URL, data: unknown): Thread {
     const [mine, its] = channelPair();
-    const ended = import(entry.href).then((module: EntryModule) => module.run(its, structuredClone(data)));
+    const ended = import(entry.href).then((module: EntryModule) =>
+      module.run(its, structuredClone(data)),
+    );
     ended.then(
       () => its.close(),
       () => its.close(),

@@ -1,5 +1,12 @@
 import { assert, toHex } from '@pyralog/base';
-import { equalValues, type Fact, type LogOffset, type Schema, type Tx, type Value } from '@pyralog/model';
+import {
+  equalValues,
+  type Fact,
+  type LogOffset,
+  type Schema,
+  type Tx,
+  type Value,
+} from '@pyralog/model';
 
 /** What the owner does not have in memory and must read from the runs of the adopted manifest. */
 export type Need =
@@ -85,7 +92,9 @@ export class CurrentState {
   }
 
   /** Every (attribute, value) in force. The entity must be known. */
-  *factsOf(entity: string): IterableIterator<{ readonly attribute: string; readonly value: Value }> {
+  *factsOf(
+    entity: string,
+  ): IterableIterator<{ readonly attribute: string; readonly value: Value }> {
     const entry = this.#known(entity);
     if (entry === undefined) return;
     for (let i = 0; i < entry.attributes.length; i++) {
@@ -104,7 +113,10 @@ export class CurrentState {
   lastTxOf(entity: string, attribute: string | undefined): Tx | undefined {
     const entry = this.#entities.get(entity);
     const key = attribute ?? '';
-    assert(this.#complete || entry?.lastTx.has(key), 'the last tx is loaded before it is asked for');
+    assert(
+      this.#complete || entry?.lastTx.has(key),
+      'the last tx is loaded before it is asked for',
+    );
     return entry?.lastTx.get(key);
   }
 
@@ -124,14 +136,20 @@ export class CurrentState {
   load(answer: NeedAnswer): void {
     switch (answer.need.kind) {
       case 'entity':
-        this.#loadEntity(answer.need.entity, (answer as NeedAnswer & { facts: readonly Fact[] }).facts);
+        this.#loadEntity(
+          answer.need.entity,
+          (answer as NeedAnswer & { facts: readonly Fact[] }).facts,
+        );
         break;
       case 'owner': {
         const { attribute, value } = answer.need;
         const owners = this.#ownersOf(attribute);
         const key = ownerKey(value);
         if (!owners.has(key)) {
-          owners.set(key, { owner: (answer as { owner: string | undefined }).owner, writtenAt: -1 });
+          owners.set(key, {
+            owner: (answer as { owner: string | undefined }).owner,
+            writtenAt: -1,
+          });
           this.#bytes += FACT_BYTES;
         }
         break;
@@ -139,7 +157,8 @@ export class CurrentState {
       case 'lastTx': {
         const { entity, attribute } = answer.need;
         const { lastTx } = this.#entities.get(entity) ?? this.#add(entity, false);
-        if (!lastTx.has(attribute ?? '')) lastTx.set(attribute ?? '', (answer as { tx: Tx | undefined }).tx);
+        if (!lastTx.has(attribute ?? ''))
+          lastTx.set(attribute ?? '', (answer as { tx: Tx | undefined }).tx);
         break;
       }
     }
@@ -154,7 +173,8 @@ export class CurrentState {
       entry.lastTx.set(attribute, tx).set('', tx);
       if (operation === 'assert') this.#assertFact(entry, attribute, value);
       else this.#retractFact(entry, attribute, value);
-      if (schema.attribute(attribute)?.unique !== undefined) this.#claim(entity, attribute, value, operation, offset);
+      if (schema.attribute(attribute)?.unique !== undefined)
+        this.#claim(entity, attribute, value, operation, offset);
     }
   }
 
@@ -173,7 +193,16 @@ export class CurrentState {
 
   #add(entity: string, based: boolean): EntityEntry {
     const bytes = ENTRY_BYTES + entity.length;
-    const entry: EntityEntry = { attributes: [], values: [], based, hidden: [], lastTx: new Map(), writtenAt: -1, bytes, used: true };
+    const entry: EntityEntry = {
+      attributes: [],
+      values: [],
+      based,
+      hidden: [],
+      lastTx: new Map(),
+      writtenAt: -1,
+      bytes,
+      used: true,
+    };
     this.#entities.set(entity, entry);
     this.#bytes += bytes;
     return entry;
@@ -183,7 +212,9 @@ export class CurrentState {
     const entry = this.#entities.get(entity) ?? this.#add(entity, false);
     if (entry.based) return;
     for (const { attribute, value } of facts) {
-      const hidden = entry.hidden.some((fact) => fact.attribute === attribute && equalValues(fact.value, value));
+      const hidden = entry.hidden.some(
+        (fact) => fact.attribute === attribute && equalValues(fact.value, value),
+      );
       if (!hidden && indexOf(entry, attribute, value) < 0) this.#push(entry, attribute, value);
     }
     entry.hidden = [];
@@ -191,7 +222,10 @@ export class CurrentState {
   }
 
   #assertFact(entry: EntityEntry, attribute: string, value: Value): void {
-    if (!entry.based) entry.hidden = entry.hidden.filter((fact) => fact.attribute !== attribute || !equalValues(fact.value, value));
+    if (!entry.based)
+      entry.hidden = entry.hidden.filter(
+        (fact) => fact.attribute !== attribute || !equalValues(fact.value, value),
+      );
     assert(indexOf(entry, attribute, value) < 0, 'I8: a value in force is not asserted again');
     this.#push(entry, attribute, value);
   }
@@ -216,13 +250,20 @@ export class CurrentState {
     this.#bytes += bytes;
   }
 
-  #claim(entity: string, attribute: string, value: Value, operation: Fact['operation'], offset: number): void {
+  #claim(
+    entity: string,
+    attribute: string,
+    value: Value,
+    operation: Fact['operation'],
+    offset: number,
+  ): void {
     const owners = this.#ownersOf(attribute);
     const key = ownerKey(value);
     const known = owners.get(key);
     if (operation === 'assert') owners.set(key, { owner: entity, writtenAt: offset });
     // Another entity may have taken the value in the same transaction, whatever the order of its facts.
-    else if (known === undefined || known.owner === entity) owners.set(key, { owner: undefined, writtenAt: offset });
+    else if (known === undefined || known.owner === entity)
+      owners.set(key, { owner: undefined, writtenAt: offset });
     if (known === undefined) this.#bytes += FACT_BYTES;
   }
 
@@ -276,6 +317,9 @@ function ownerKey(value: Value): OwnerKey {
 }
 
 function sizeOf({ value }: Value): number {
-  return typeof value === 'string' ? value.length * 2 : value instanceof Uint8Array ? value.length : 8;
+  return typeof value === 'string'
+    ? value.length * 2
+    : value instanceof Uint8Array
+      ? value.length
+      : 8;
 }
-

@@ -1,11 +1,24 @@
-import { coerceValue, isPyralogError, isTemporaryId, type InputValue, type Schema, TX_KEY, type TransactionDocument, type Value } from '@pyralog/model';
+import {
+  coerceValue,
+  isPyralogError,
+  isTemporaryId,
+  type InputValue,
+  type Schema,
+  TX_KEY,
+  type TransactionDocument,
+  type Value,
+} from '@pyralog/model';
 import type { CurrentState, Need } from './current-state.ts';
 
 /**
  * What must be in memory before a document can be resolved and is not. Some needs show only when others
  * are met (the entity that holds an identity value), so the caller asks again until there are none.
  */
-export function needsOf(document: TransactionDocument, state: CurrentState, schema: Schema): Need[] {
+export function needsOf(
+  document: TransactionDocument,
+  state: CurrentState,
+  schema: Schema,
+): Need[] {
   if (state.complete) return [];
   const needs: Need[] = [];
   const want = (need: Need): boolean => {
@@ -28,11 +41,21 @@ export function needsOf(document: TransactionDocument, state: CurrentState, sche
   for (const operation of document.operations) {
     const temporary = isTemporaryId(operation.entity);
     if (!temporary) entity(operation.entity);
-    const input = operation.op === 'assert' ? operation.value : operation.op === 'cas' ? operation.new : undefined;
+    const input =
+      operation.op === 'assert'
+        ? operation.value
+        : operation.op === 'cas'
+          ? operation.new
+          : undefined;
     if (input === undefined || input === null) continue;
-    const value = uniqueValue(schema, operation.op === 'retractEntity' ? '' : operation.attribute, input);
+    const value = uniqueValue(
+      schema,
+      operation.op === 'retractEntity' ? '' : operation.attribute,
+      input,
+    );
     // An identity value may belong to an entity that a temporary id stands for.
-    if (value !== undefined) owner((operation as { attribute: string }).attribute, value, (id) => temporary && entity(id));
+    if (value !== undefined)
+      owner((operation as { attribute: string }).attribute, value, (id) => temporary && entity(id));
   }
   return needs;
 }

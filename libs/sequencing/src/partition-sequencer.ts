@@ -28,7 +28,12 @@ import { resolve } from './resolve.ts';
 
 /** What becomes of one input; final once its record is durable. */
 export type Outcome =
-  | { readonly kind: 'committed'; readonly tx: Tx; readonly facts: readonly Fact[]; readonly ids: ReadonlyMap<string, string> }
+  | {
+      readonly kind: 'committed';
+      readonly tx: Tx;
+      readonly facts: readonly Fact[];
+      readonly ids: ReadonlyMap<string, string>;
+    }
   | { readonly kind: 'rejected'; readonly rejection: Rejection }
   | { readonly kind: 'duplicate'; readonly tx: Tx };
 
@@ -61,7 +66,14 @@ export class PartitionSequencer {
   #undurable: DraftRecord | undefined;
   #leading = false;
 
-  constructor({ partition, partitions, state, schema, complete, cacheBytesMax }: PartitionSequencerOptions) {
+  constructor({
+    partition,
+    partitions,
+    state,
+    schema,
+    complete,
+    cacheBytesMax,
+  }: PartitionSequencerOptions) {
     this.#partition = partition;
     this.#partitions = partitions;
     this.#state = state;
@@ -125,7 +137,10 @@ export class PartitionSequencer {
    * Resolves documents in order, each on the state that the ones before it leave.
    * @param now the wall clock, in nanoseconds
    */
-  step(documents: readonly TransactionDocument[], now: bigint): { readonly record: DraftRecord; readonly outcomes: readonly Outcome[] } {
+  step(
+    documents: readonly TransactionDocument[],
+    now: bigint,
+  ): { readonly record: DraftRecord; readonly outcomes: readonly Outcome[] } {
     assert(documents.length > 0, 'a step has documents');
     const offset = this.#state.next;
     const items: DraftItem[] = [];
@@ -153,7 +168,8 @@ export class PartitionSequencer {
     assert(record !== undefined, 'a record was made');
     assert(offset + 1 >= this.#state.next, 'the log goes forward');
     this.#undurable = undefined;
-    if (offset + 1 > this.#state.next) this.#state = { ...this.#state, next: logOffset(offset + 1) };
+    if (offset + 1 > this.#state.next)
+      this.#state = { ...this.#state, next: logOffset(offset + 1) };
   }
 
   #decide(document: TransactionDocument, now: bigint, offset: LogOffset): Outcome {
@@ -213,7 +229,9 @@ export class PartitionSequencer {
 
 /** `advance` looks at header and items only. */
 function withoutFacts(record: DraftRecord): CommitRecord {
-  const items = record.items.map((item) => (item.kind === 'commit' ? { ...item, from: 0, to: 0 } : item));
+  const items = record.items.map((item) =>
+    item.kind === 'commit' ? { ...item, from: 0, to: 0 } : item,
+  );
   return { ...record, items, facts: NO_FACTS };
 }
 
@@ -237,7 +255,11 @@ function liveTimeRefusal({ at }: TransactionDocument): Rejection | undefined {
   };
 }
 
-function importTimeRefusal({ at }: TransactionDocument, last: bigint, now: bigint): Rejection | undefined {
+function importTimeRefusal(
+  { at }: TransactionDocument,
+  last: bigint,
+  now: bigint,
+): Rejection | undefined {
   if (at === undefined) return undefined;
   const reason =
     at < last

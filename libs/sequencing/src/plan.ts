@@ -76,10 +76,17 @@ export class Definitions {
   #unknown(ident: string): PyralogError {
     const names = [...this.#schema.attributes()].map((definition) => definition.ident);
     const nearest = nearestName(ident, names);
-    return new PyralogError('attribute-unknown', `The attribute ${JSON.stringify(ident)} is not defined, and the database is strict.`, {
-      hint: nearest === undefined ? 'Define the attribute first.' : `Define the attribute first, or did you mean ${JSON.stringify(nearest)}?`,
-      extra: { attribute: ident },
-    });
+    return new PyralogError(
+      'attribute-unknown',
+      `The attribute ${JSON.stringify(ident)} is not defined, and the database is strict.`,
+      {
+        hint:
+          nearest === undefined
+            ? 'Define the attribute first.'
+            : `Define the attribute first, or did you mean ${JSON.stringify(nearest)}?`,
+        extra: { attribute: ident },
+      },
+    );
   }
 }
 
@@ -101,7 +108,8 @@ export class TemporaryIds {
     };
     for (const operation of operations) {
       note(operation.entity);
-      for (const input of inputsOf(operation)) if (input.value.type === 'ref') note(input.value.value);
+      for (const input of inputsOf(operation))
+        if (input.value.type === 'ref') note(input.value.value);
     }
     if (order.length === 0) return;
     this.#findByIdentity(operations, definitions, context);
@@ -131,14 +139,25 @@ export class TemporaryIds {
 
   /** By temporary id, for the answer. */
   all(): ReadonlyMap<string, string> {
-    return new Map([...this.#group.keys()].map((id) => [id, this.#entity.get(this.#root(id)) as string]));
+    return new Map(
+      [...this.#group.keys()].map((id) => [id, this.#entity.get(this.#root(id)) as string]),
+    );
   }
 
   /** Two temporary ids with one identity value are one entity; one that exists already is that one. */
-  #findByIdentity(operations: readonly InputOperation[], schema: Schema, { state }: ResolveContext): void {
+  #findByIdentity(
+    operations: readonly InputOperation[],
+    schema: Schema,
+    { state }: ResolveContext,
+  ): void {
     const first = new Map<string, Map<unknown, string>>();
     for (const operation of operations) {
-      if (operation.op !== 'assert' || !isTemporaryId(operation.entity) || operation.entity === OWN_TX_ENTITY) continue;
+      if (
+        operation.op !== 'assert' ||
+        !isTemporaryId(operation.entity) ||
+        operation.entity === OWN_TX_ENTITY
+      )
+        continue;
       const definition = schema.attribute(operation.attribute);
       if (definition?.unique !== 'identity') continue;
       const value = coerceValue(operation.value, definition);
@@ -166,9 +185,13 @@ export class TemporaryIds {
     const root = this.#root(temporary);
     const known = this.#entity.get(root);
     if (known !== undefined && known !== owner) {
-      throw new PyralogError('unique-conflict', `The identity values of ${temporary} belong to two entities, ${known} and ${owner}.`, {
-        extra: { entity: temporary, entities: [known, owner] },
-      });
+      throw new PyralogError(
+        'unique-conflict',
+        `The identity values of ${temporary} belong to two entities, ${known} and ${owner}.`,
+        {
+          extra: { entity: temporary, entities: [known, owner] },
+        },
+      );
     }
     this.#entity.set(root, owner);
   }
@@ -201,20 +224,31 @@ export function inputsOf(operation: InputOperation): readonly InputValue[] {
  * Completes what a writer says of attributes: a definition has its name and cardinality as facts, and
  * defining what was declared by first use makes it no longer inferred.
  */
-export function completeDefinitions(operations: readonly InputOperation[], schema: Schema): readonly InputOperation[] {
+export function completeDefinitions(
+  operations: readonly InputOperation[],
+  schema: Schema,
+): readonly InputOperation[] {
   const defined = new Set<string>();
   for (const { op, entity } of operations) {
-    if (op === 'assert' && entity !== SETTINGS_ENTITY && identOfEntity(entity) !== undefined) defined.add(entity);
+    if (op === 'assert' && entity !== SETTINGS_ENTITY && identOfEntity(entity) !== undefined)
+      defined.add(entity);
   }
   if (defined.size === 0) return operations;
   const more: InputOperation[] = [];
   const say = (entity: string, attribute: string, value: string): void => {
-    more.push({ op: 'assert', entity, attribute, value: { value: { type: 'string', value }, plain: false }, many: false });
+    more.push({
+      op: 'assert',
+      entity,
+      attribute,
+      value: { value: { type: 'string', value }, plain: false },
+      many: false,
+    });
   };
   for (const entity of defined) {
     const ident = identOfEntity(entity) as string;
     const own = operations.filter((operation) => operation.entity === entity);
-    const says = (attribute: string): boolean => own.some((operation) => operation.op === 'assert' && operation.attribute === attribute);
+    const says = (attribute: string): boolean =>
+      own.some((operation) => operation.op === 'assert' && operation.attribute === attribute);
     const before = schema.attribute(ident);
     say(entity, 'db/ident', ident);
     if (before === undefined && !says('db/cardinality')) say(entity, 'db/cardinality', 'one');
@@ -238,4 +272,3 @@ export function schemaAfter(before: Schema, facts: readonly Fact[]): Schema {
 export function isDefinitionOperation({ entity }: InputOperation): boolean {
   return identOfEntity(entity) !== undefined;
 }
-

@@ -9,9 +9,21 @@ const TX = '1795526400000000000';
 const TX_NEXT = '1795526460000000000';
 const INSTANT = '2026-11-24T10:40:00.000000000Z';
 
-const tx = z.string().regex(/^(?:0|[1-9][0-9]{0,18})$/).meta({ id: 'Tx', description: 'Commit time and identity of a transaction: nanoseconds since 1970, in decimal.', examples: [TX] });
-const instant = z.string().meta({ description: 'The tx as RFC 3339 with nine decimals.', examples: [INSTANT] });
-const next = z.string().nullable().meta({ description: '`cursor` of the next page; null on the last.' });
+const tx = z
+  .string()
+  .regex(/^(?:0|[1-9][0-9]{0,18})$/)
+  .meta({
+    id: 'Tx',
+    description: 'Commit time and identity of a transaction: nanoseconds since 1970, in decimal.',
+    examples: [TX],
+  });
+const instant = z
+  .string()
+  .meta({ description: 'The tx as RFC 3339 with nine decimals.', examples: [INSTANT] });
+const next = z
+  .string()
+  .nullable()
+  .meta({ description: '`cursor` of the next page; null on the last.' });
 
 export const valueSchema: z.ZodType = z
   .union([
@@ -33,7 +45,11 @@ export const valueSchema: z.ZodType = z
   });
 
 const valueOrValues = z.union([valueSchema, z.array(valueSchema)]);
-const metaSchema = z.record(z.string(), valueOrValues).meta({ description: 'What was said about the transaction: facts `tx/author`, `tx/reason`, … on its entity, without `tx/`.', examples: [{ author: 'user:alice', reason: 'typo' }] });
+const metaSchema = z.record(z.string(), valueOrValues).meta({
+  description:
+    'What was said about the transaction: facts `tx/author`, `tx/reason`, … on its entity, without `tx/`.',
+  examples: [{ author: 'user:alice', reason: 'typo' }],
+});
 
 export const factSchema: z.ZodType = z
   .strictObject({
@@ -44,13 +60,40 @@ export const factSchema: z.ZodType = z
     tx,
     operation: z.enum(['assert', 'retract']),
   })
-  .meta({ id: 'Fact', description: 'One entry of the log.', examples: [{ entity: 'paper:1', attribute: 'title', value: 'Relativity', type: 'string', tx: TX, operation: 'assert' }] });
+  .meta({
+    id: 'Fact',
+    description: 'One entry of the log.',
+    examples: [
+      {
+        entity: 'paper:1',
+        attribute: 'title',
+        value: 'Relativity',
+        type: 'string',
+        tx: TX,
+        operation: 'assert',
+      },
+    ],
+  });
 
-const EXAMPLE_FACT = { entity: 'paper:1', attribute: 'title', value: 'Relativity', type: 'string', tx: TX, operation: 'assert' };
+const EXAMPLE_FACT = {
+  entity: 'paper:1',
+  attribute: 'title',
+  value: 'Relativity',
+  type: 'string',
+  tx: TX,
+  operation: 'assert',
+};
 
 export const entitySchema: z.ZodType = z
   .strictObject({ entity: z.string(), basis: tx, attributes: z.record(z.string(), valueOrValues) })
-  .meta({ id: 'Entity', description: 'The values in force. A many-attribute is an array in value order, even with one value.', examples: [{ entity: 'paper:1', basis: TX, attributes: { author: ['Einstein'], title: 'Relativity' } }] });
+  .meta({
+    id: 'Entity',
+    description:
+      'The values in force. A many-attribute is an array in value order, even with one value.',
+    examples: [
+      { entity: 'paper:1', basis: TX, attributes: { author: ['Einstein'], title: 'Relativity' } },
+    ],
+  });
 
 export const factsPageSchema: z.ZodType = z
   .strictObject({ basis: tx, facts: z.array(factSchema), next })
@@ -58,19 +101,45 @@ export const factsPageSchema: z.ZodType = z
 
 export const historySchema: z.ZodType = z
   .strictObject({ entity: z.string(), basis: tx, facts: z.array(factSchema), next })
-  .meta({ id: 'History', description: 'Oldest first.', examples: [{ entity: 'paper:1', basis: TX, facts: [EXAMPLE_FACT], next: null }] });
+  .meta({
+    id: 'History',
+    description: 'Oldest first.',
+    examples: [{ entity: 'paper:1', basis: TX, facts: [EXAMPLE_FACT], next: null }],
+  });
 
 export const transactionSchema: z.ZodType = z
   .strictObject({ tx, instant, meta: metaSchema, facts: z.array(factSchema) })
-  .meta({ id: 'Transaction', examples: [{ tx: TX, instant: INSTANT, meta: { author: 'user:alice' }, facts: [EXAMPLE_FACT] }] });
+  .meta({
+    id: 'Transaction',
+    examples: [{ tx: TX, instant: INSTANT, meta: { author: 'user:alice' }, facts: [EXAMPLE_FACT] }],
+  });
 
 export const transactionsSchema: z.ZodType = z
-  .strictObject({ basis: tx, transactions: z.array(z.strictObject({ tx, instant, meta: metaSchema })), next })
-  .meta({ id: 'Transactions', description: 'Newest first.', examples: [{ basis: TX_NEXT, transactions: [{ tx: TX, instant: INSTANT, meta: { author: 'user:alice' } }], next: null }] });
+  .strictObject({
+    basis: tx,
+    transactions: z.array(z.strictObject({ tx, instant, meta: metaSchema })),
+    next,
+  })
+  .meta({
+    id: 'Transactions',
+    description: 'Newest first.',
+    examples: [
+      {
+        basis: TX_NEXT,
+        transactions: [{ tx: TX, instant: INSTANT, meta: { author: 'user:alice' } }],
+        next: null,
+      },
+    ],
+  });
 
 export const diffSchema: z.ZodType = z
   .strictObject({ basis: tx, added: z.array(factSchema), removed: z.array(factSchema), next })
-  .meta({ id: 'Diff', description: 'Facts in force at `to` but not at `from`, and the other way round. A page holds both kinds up to its last key.', examples: [{ basis: TX_NEXT, added: [EXAMPLE_FACT], removed: [], next: null }] });
+  .meta({
+    id: 'Diff',
+    description:
+      'Facts in force at `to` but not at `from`, and the other way round. A page holds both kinds up to its last key.',
+    examples: [{ basis: TX_NEXT, added: [EXAMPLE_FACT], removed: [], next: null }],
+  });
 
 export const schemaSchema: z.ZodType = z
   .strictObject({
@@ -91,7 +160,24 @@ export const schemaSchema: z.ZodType = z
   })
   .meta({
     id: 'Schema',
-    examples: [{ basis: TX, strict: false, mode: 'live', attributes: [{ ident: 'person/email', valueType: 'string', cardinality: 'many', unique: 'identity', index: true, doc: null, inferred: false }] }],
+    examples: [
+      {
+        basis: TX,
+        strict: false,
+        mode: 'live',
+        attributes: [
+          {
+            ident: 'person/email',
+            valueType: 'string',
+            cardinality: 'many',
+            unique: 'identity',
+            index: true,
+            doc: null,
+            inferred: false,
+          },
+        ],
+      },
+    ],
   });
 
 export const commitSchema: z.ZodType = z
@@ -100,11 +186,18 @@ export const commitSchema: z.ZodType = z
     instant,
     facts: z.array(factSchema).optional(),
     ids: z.record(z.string(), z.string()).meta({ description: 'What temporary ids became.' }),
-    duplicate: z.boolean().meta({ description: 'The idempotency key was seen before: this is the first result.' }),
+    duplicate: z
+      .boolean()
+      .meta({ description: 'The idempotency key was seen before: this is the first result.' }),
   })
-  .meta({ id: 'Commit', examples: [{ tx: TX, instant: INSTANT, facts: [EXAMPLE_FACT], ids: {}, duplicate: false }] });
+  .meta({
+    id: 'Commit',
+    examples: [{ tx: TX, instant: INSTANT, facts: [EXAMPLE_FACT], ids: {}, duplicate: false }],
+  });
 
-export const databasesSchema: z.ZodType = z.strictObject({ databases: z.array(z.string()) }).meta({ id: 'Databases', examples: [{ databases: ['main'] }] });
+export const databasesSchema: z.ZodType = z
+  .strictObject({ databases: z.array(z.string()) })
+  .meta({ id: 'Databases', examples: [{ databases: ['main'] }] });
 
 export const statusSchema: z.ZodType = z
   .strictObject({
@@ -120,7 +213,9 @@ export const statusSchema: z.ZodType = z
         epoch: z.int(),
         owner: z.string(),
         logEnd: z.int().meta({ description: 'Next offset of the commit log.' }),
-        indexed: z.int().meta({ description: 'Offset up to which segments and indexes are written.' }),
+        indexed: z
+          .int()
+          .meta({ description: 'Offset up to which segments and indexes are written.' }),
         closed: tx,
         liveFacts: z.int().meta({ description: 'Facts that only the log and memory hold so far.' }),
         manifest: z.int(),
@@ -137,13 +232,29 @@ export const healthSchema: z.ZodType = z
 
 export const feedEventSchema: z.ZodType = z
   .discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('transaction'), offset: z.string(), tx, instant, meta: metaSchema, facts: z.array(factSchema) }),
+    z.strictObject({
+      kind: z.literal('transaction'),
+      offset: z.string(),
+      tx,
+      instant,
+      meta: metaSchema,
+      facts: z.array(factSchema),
+    }),
     z.strictObject({ kind: z.literal('progress'), offset: z.string(), tx, upToDate: z.boolean() }),
   ])
   .meta({
     id: 'FeedEvent',
     description: 'A whole transaction, or how far the feed is. `offset` goes on behind it.',
-    examples: [{ kind: 'transaction', offset: 'AAI…', tx: TX, instant: INSTANT, meta: { author: 'user:alice' }, facts: [EXAMPLE_FACT] }],
+    examples: [
+      {
+        kind: 'transaction',
+        offset: 'AAI…',
+        tx: TX,
+        instant: INSTANT,
+        meta: { author: 'user:alice' },
+        facts: [EXAMPLE_FACT],
+      },
+    ],
   });
 
 export const problemSchema: z.ZodType = z
@@ -152,7 +263,17 @@ export const problemSchema: z.ZodType = z
     title: z.string(),
     status: z.int(),
     code: z.string().meta({ description: 'Says which error it is; does not change.' }),
-    category: z.enum(['incorrect', 'conflict', 'unsupported', 'not-found', 'forbidden', 'busy', 'unavailable', 'interrupted', 'fault']),
+    category: z.enum([
+      'incorrect',
+      'conflict',
+      'unsupported',
+      'not-found',
+      'forbidden',
+      'busy',
+      'unavailable',
+      'interrupted',
+      'fault',
+    ]),
     detail: z.string().meta({ description: 'What is wrong with this request.' }),
     hint: z.string().optional().meta({ description: 'What to do about it.' }),
   })
@@ -160,14 +281,24 @@ export const problemSchema: z.ZodType = z
     id: 'Problem',
     description: 'An error (RFC 9457). Further fields depend on the code.',
     examples: [
-      { type: 'urn:pyralog:error:cas-failed', title: 'The value is not the expected one', status: 409, code: 'cas-failed', category: 'conflict', detail: 'The value of "balance" of "account:1" is 7, not 5.' },
+      {
+        type: 'urn:pyralog:error:cas-failed',
+        title: 'The value is not the expected one',
+        status: 409,
+        code: 'cas-failed',
+        category: 'conflict',
+        detail: 'The value of "balance" of "account:1" is 7, not 5.',
+      },
     ],
   });
 
 const EXAMPLE_DOCUMENTS = {
   'map form': {
     summary: 'Facts about an entity; an array is many values, null retracts',
-    value: { meta: { author: 'user:alice', reason: 'first draft' }, ops: [{ entity: 'paper:1', title: 'Relativity', author: ['Einstein'], status: null }] },
+    value: {
+      meta: { author: 'user:alice', reason: 'first draft' },
+      ops: [{ entity: 'paper:1', title: 'Relativity', author: ['Einstein'], status: null }],
+    },
   },
   operations: {
     summary: 'Single operations',
@@ -182,32 +313,86 @@ const EXAMPLE_DOCUMENTS = {
   },
   conditions: {
     summary: 'Only if nobody was faster, and only once',
-    value: { id: 'order-4711', if: [{ entity: 'account:1', attribute: 'balance', is: 5 }, { entity: 'account:1', unchangedSince: TX }], ops: [{ entity: 'account:1', balance: 4 }] },
+    value: {
+      id: 'order-4711',
+      if: [
+        { entity: 'account:1', attribute: 'balance', is: 5 },
+        { entity: 'account:1', unchangedSince: TX },
+      ],
+      ops: [{ entity: 'account:1', balance: 4 }],
+    },
   },
   'new entities': {
     summary: 'Temporary ids become new entities; the answer says which',
-    value: { ops: [{ entity: '_:person:alice', 'person/name': 'Alice' }, { entity: 'paper:1', author: { ref: '_:person:alice' } }] },
+    value: {
+      ops: [
+        { entity: '_:person:alice', 'person/name': 'Alice' },
+        { entity: 'paper:1', author: { ref: '_:person:alice' } },
+      ],
+    },
   },
   schema: {
     summary: 'Define an attribute',
-    value: { ops: [{ entity: 'attribute:person/email', 'db/ident': 'person/email', 'db/valueType': 'string', 'db/cardinality': 'many', 'db/unique': 'identity' }] },
+    value: {
+      ops: [
+        {
+          entity: 'attribute:person/email',
+          'db/ident': 'person/email',
+          'db/valueType': 'string',
+          'db/cardinality': 'many',
+          'db/unique': 'identity',
+        },
+      ],
+    },
   },
 };
 
 export const documentSchema: z.ZodType = z
   .strictObject({
-    id: z.string().optional().meta({ description: 'Idempotency key: the same key and content answers with the first result; other content is refused.' }),
-    meta: z.record(z.string(), z.unknown()).optional().meta({ description: 'Facts about the transaction: who, why, from where.' }),
-    if: z.array(z.record(z.string(), z.unknown())).optional().meta({ description: 'What must hold before it: `is`, `absent` or `unchangedSince`.' }),
-    ops: z.array(z.record(z.string(), z.unknown())).meta({ description: 'Operations. All see the state before the transaction; their order has no meaning.' }),
+    id: z.string().optional().meta({
+      description:
+        'Idempotency key: the same key and content answers with the first result; other content is refused.',
+    }),
+    meta: z
+      .record(z.string(), z.unknown())
+      .optional()
+      .meta({ description: 'Facts about the transaction: who, why, from where.' }),
+    if: z
+      .array(z.record(z.string(), z.unknown()))
+      .optional()
+      .meta({ description: 'What must hold before it: `is`, `absent` or `unchangedSince`.' }),
+    ops: z.array(z.record(z.string(), z.unknown())).meta({
+      description:
+        'Operations. All see the state before the transaction; their order has no meaning.',
+    }),
     at: z.string().optional().meta({ description: 'Commit time, RFC 3339; in import mode only.' }),
   })
-  .meta({ id: 'TransactionDocument', description: 'Commits whole or not at all.', 'x-examples': EXAMPLE_DOCUMENTS });
+  .meta({ description: 'Commits whole or not at all.', 'x-examples': EXAMPLE_DOCUMENTS });
 
-export const createSchema: z.ZodType<{ partitions?: number | undefined; strict?: boolean | undefined; mode?: "import" | "live" | undefined }> = z
+export const createSchema: z.ZodType<{
+  partitions?: number | undefined;
+  strict?: boolean | undefined;
+  mode?: 'import' | 'live' | undefined;
+}> = z
   .strictObject({
-    partitions: z.int('This is not a whole number from 1 to 1024.').min(1, 'This is not a whole number from 1 to 1024.').max(1024, 'This is not a whole number from 1 to 1024.').optional().meta({ description: 'Default 1; fixed for good.' }),
-    strict: z.boolean('This is neither true nor false.').optional().meta({ description: 'Refuse attributes that were not defined; default false.' }),
-    mode: z.enum(['import', 'live'], 'This is neither import nor live.').optional().meta({ description: '`import`: transactions may carry their own times (`at`), until `POST …/live`. Default `live`.' }),
+    partitions: z
+      .int('This is not a whole number from 1 to 1024.')
+      .min(1, 'This is not a whole number from 1 to 1024.')
+      .max(1024, 'This is not a whole number from 1 to 1024.')
+      .optional()
+      .meta({ description: 'Default 1; fixed for good.' }),
+    strict: z
+      .boolean('This is neither true nor false.')
+      .optional()
+      .meta({ description: 'Refuse attributes that were not defined; default false.' }),
+    mode: z.enum(['import', 'live'], 'This is neither import nor live.').optional().meta({
+      description:
+        '`import`: transactions may carry their own times (`at`), until `POST …/live`. Default `live`.',
+    }),
   })
-  .meta({ id: 'CreateDatabase', 'x-examples': { live: { summary: 'With the default settings', value: {} }, import: { summary: 'For history with its own times', value: { mode: 'import' } } } });
+  .meta({
+    'x-examples': {
+      live: { summary: 'With the default settings', value: {} },
+      import: { summary: 'For history with its own times', value: { mode: 'import' } },
+    },
+  });

@@ -16,12 +16,19 @@ export interface Keeping {
  * Sends an answer with its basis. An answer at a closed basis has an ETag: its basis is enough of one, since one address at one
  * basis has one answer. Where the question names the moment it never changes and is kept without asking again.
  */
-export function sendAnswer(request: FastifyRequest, reply: FastifyReply, answer: Answer, { text, keeping }: { readonly text: () => string; readonly keeping: Keeping }): FastifyReply {
+export function sendAnswer(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  answer: Answer,
+  { text, keeping }: { readonly text: () => string; readonly keeping: Keeping },
+): FastifyReply {
   const basis = answer.basis.toString();
   reply.header('pyralog-basis', basis);
   if (!answer.closed) return reply.header('cache-control', 'no-store').type(JSON_TYPE).send(text());
   const tag = `"${keeping.tag ?? basis}"`;
-  reply.header('etag', tag).header('cache-control', keeping.pinned ? 'max-age=31536000, immutable' : 'no-cache');
+  reply
+    .header('etag', tag)
+    .header('cache-control', keeping.pinned ? 'max-age=31536000, immutable' : 'no-cache');
   const known = request.headers['if-none-match'];
   if (known !== undefined && matches(known, tag)) return reply.code(304).send();
   return reply.type(JSON_TYPE).send(text());

@@ -87,6 +87,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   const routes = new RouteTable();
   const app = newApp(routes);
   const listening = { loopback: true };
+  const silent = silentSockets(app);
   hooks(app, door, { routes, listening, onError: options.onError });
   await documentation(app, options.version);
   operationRoutes(app, door);
@@ -95,7 +96,8 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   feedRoute(app, door);
 
   let closed: Promise<void> | undefined;
-  const close = (): Promise<void> => (closed ??= drained(app, stopping, timers, config.drainMillis));
+  const close = (): Promise<void> =>
+    (closed ??= drained(app, { stopping, silent, timers, drainMillis: config.drainMillis }));
   return {
     async listen(address, port) {
       listening.loopback = isLoopback(address);
@@ -114,7 +116,8 @@ function newApp(routes: RouteTable): App {
     // A request that comes while the server stops is answered by a problem like every other.
     return503OnClosing: false,
     clientErrorHandler: refuseUnreadable,
-    frameworkErrors: (error, _request, reply) => void sendProblem(reply as FastifyReply, problemFor(error)),
+    frameworkErrors: (error, _request, reply) =>
+      void sendProblem(reply as FastifyReply, problemFor(error)),
   }).withTypeProvider<ZodTypeProvider>();
   app.addHook('onRoute', ({ method, url }) => routes.add(method, url));
   app.setValidatorCompiler(validatorCompiler);
@@ -144,7 +147,12 @@ function hooks(app: App, door: Door, { routes, listening, onError }: HookOptions
     }
   });
   app.addHook('onResponse', (request, reply, done) => {
-    metrics.answered(request.method, request.routeOptions.url ?? 'none', reply.statusCode, reply.elapsedTime);
+    metrics.answered(
+      request.method,
+      request.routeOptions.url ?? 'none',
+      reply.statusCode,
+      reply.elapsedTime,
+    );
     done();
   });
   app.setErrorHandler((error, _request, reply) => {
@@ -155,12 +163,22 @@ function hooks(app: App, door: Door, { routes, listening, onError }: HookOptions
   app.setNotFoundHandler((request, reply) => {
     const methods = routes.methodsOf(request.url);
     if (methods.length === 0) {
-      return sendProblem(reply, new PyralogError('not-found', `There is nothing at ${JSON.stringify(shortened(request.url))}.`, { hint: 'See /docs for all addresses.' }));
+      return sendProblem(
+        reply,
+        new PyralogError(
+          'not-found',
+          `There is nothing at ${JSON.stringify(shortened(request.url))}.`,
+          { hint: 'See /docs for all addresses.' },
+        ),
+      );
     }
     reply.header('allow', methods.join(', '));
     return sendProblem(
       reply,
-      new PyralogError('method-not-allowed', `${request.method} is not supported here.`, { hint: `Use ${methods.join(' or ')}.`, extra: { allowed: methods } }),
+      new PyralogError('method-not-allowed', `${request.method} is not supported here.`, {
+        hint: `Use ${methods.join(' or ')}.`,
+        extra: { allowed: methods },
+      }),
     );
   });
 }
@@ -172,7 +190,8 @@ function shortened(url: string): string {
 /** @throws stopping for all but the probes, which say it in their own way */
 function refuseWhileStopping(request: FastifyRequest, reply: FastifyReply): void {
   reply.header('connection', 'close');
-  if (!request.url.startsWith('/healthz/')) throw new PyralogError('stopping', 'The server is stopping.');
+  if (!request.url.startsWith('/healthz/'))
+    throw new PyralogError('stopping', 'The server is stopping.');
 }
 
 /** Answers what is no HTTP, or too much of it, before the framework sees it. */
@@ -183,9 +202,16 @@ function refuseUnreadable(error: Error & { readonly code?: string }, socket: Soc
   }
   const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
   const body = printProblem(
-    new PyralogError('parameter-invalid', tooLarge ? `The address and the headers have more than ${HEADER_BYTES_MAX} bytes.` : 'The request is not HTTP/1.1.'),
+    new PyralogError(
+      'parameter-invalid',
+      tooLarge
+        ? `The address and the headers have more than ${HEADER_BYTES_MAX} bytes.`
+        : 'The request is not HTTP/1.1.',
+    ),
   );
-  socket.end(`HTTP/1.1 400 Bad Request\r\ncontent-type: ${PROBLEM_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`);
+  socket.end(
+    `HTTP/1.1 400 Bad Request\r\ncontent-type: ${PROBLEM_TYPE}\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  );
 }
 
 async function listen(app: App, address: string, port: number): Promise<string> {
@@ -193,24 +219,53 @@ async function listen(app: App, address: string, port: number): Promise<string> 
     await app.listen({ host: address, port });
   } catch (error) {
     const taken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
-    throw new PyralogError('unreachable', taken ? `Port ${port} of ${address} is taken.` : `Cannot listen on ${address}:${port} (${(error as Error).message}).`, {
-      hint: taken ? 'Give another with --port, or 0 for any free one.' : undefined,
-      cause: error,
-    });
+    throw new PyralogError(
+      'unreachable',
+      taken
+        ? `Port ${port} of ${address} is taken.`
+        : `Cannot listen on ${address}:${port} (${(error as Error).message}).`,
+      {
+        hint: taken ? 'Give another with --port, or 0 for any free one.' : undefined,
+        cause: error,
+      },
+    );
   }
   const bound = app.server.address();
   if (bound === null || typeof bound === 'string') return `http://${address}:${port}`;
   return `http://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`;
 }
 
-async function drained(app: App, stopping: AbortController, timers: Timers, drainMillis: number): Promise<void> {
+/** Connections that have not sent a request yet, as browsers open them in advance: no answer is owed to them. */
+function silentSockets({ server }: App): ReadonlySet<Socket> {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  server.on('request', (request) => sockets.delete(request.socket));
+  return sockets;
+}
+
+interface DrainOptions {
+  readonly stopping: AbortController;
+  readonly silent: ReadonlySet<Socket>;
+  readonly timers: Timers;
+  readonly drainMillis: number;
+}
+
+async function drained(
+  app: App,
+  { stopping, silent, timers, drainMillis }: DrainOptions,
+): Promise<void> {
   stopping.abort();
   const ended = new AbortController();
   using _limit = timers.after(drainMillis, () => app.server.closeAllConnections());
-  // A kept connection becomes idle when its last request is answered, which closing once does not see.
+  // A kept connection becomes idle when its last request is answered, which closing once does not see. Node counts a
+  // silent one as busy.
   const idle = (async () => {
     while (!ended.signal.aborted) {
       app.server.closeIdleConnections();
+      for (const socket of silent) socket.destroy();
       await timers.sleep(IDLE_CHECK_MILLIS, ended.signal);
     }
   })();

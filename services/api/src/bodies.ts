@@ -19,7 +19,9 @@ export class BodyBudget {
   /** @throws busy */
   take(bytes: number): void {
     if (this.#bytes + bytes > this.#bytesMax) {
-      throw new PyralogError('busy', 'Too many large requests are on their way at once.', { hint: 'Send fewer at a time.' });
+      throw new PyralogError('busy', 'Too many large requests are on their way at once.', {
+        hint: 'Send fewer at a time.',
+      });
     }
     this.#bytes += bytes;
   }
@@ -42,10 +44,15 @@ export function mediaType(request: FastifyRequest, allowed: readonly string[]): 
       extra: { allowed },
     });
   if (!allowed.includes(type)) {
-    throw unsupported(type === '' ? 'The request has no content type.' : `The content type ${JSON.stringify(type.slice(0, 60))} is not supported here.`);
+    throw unsupported(
+      type === ''
+        ? 'The request has no content type.'
+        : `The content type ${JSON.stringify(type.slice(0, 60))} is not supported here.`,
+    );
   }
   const charset = /charset="?([^";\s]+)/i.exec(written)?.[1];
-  if (charset !== undefined && !/^utf-?8$/i.test(charset)) throw unsupported('The text of a body is UTF-8.');
+  if (charset !== undefined && !/^utf-?8$/i.test(charset))
+    throw unsupported('The text of a body is UTF-8.');
   const encoding = request.headers['content-encoding'] ?? 'identity';
   if (encoding !== 'identity') throw unsupported('Compressed bodies are not supported.');
   return type;
@@ -86,7 +93,8 @@ export function readBody(body: IncomingMessage, budget: BodyBudget): Promise<Buf
       end();
       resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, bytes));
     };
-    const cut = (): void => refuse(new PyralogError('json-malformed', 'The body ended before it was complete.'));
+    const cut = (): void =>
+      refuse(new PyralogError('json-malformed', 'The body ended before it was complete.'));
     if (Number(body.headers['content-length'] ?? 0) > DOCUMENT_BYTES_MAX) refuse(bodyTooLarge());
     else body.on('data', data).on('end', finish).on('error', cut).on('close', cut);
   });
@@ -99,7 +107,10 @@ export interface Line {
 }
 
 /** The lines of a body without their ends. Blank ones are left out, one beyond the limit has no bytes. */
-export async function* linesOf(body: AsyncIterable<Uint8Array>, bytesMax: number = DOCUMENT_BYTES_MAX): AsyncGenerator<Line> {
+export async function* linesOf(
+  body: AsyncIterable<Uint8Array>,
+  bytesMax: number = DOCUMENT_BYTES_MAX,
+): AsyncGenerator<Line> {
   let parts: Uint8Array[] = [];
   let kept = 0;
   let tooLong = false;
@@ -114,7 +125,11 @@ export async function* linesOf(body: AsyncIterable<Uint8Array>, bytesMax: number
   };
   const line = (): Line | undefined => {
     const bytes = parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts);
-    const found = tooLong ? { number, bytes: undefined } : isBlank(bytes) ? undefined : { number, bytes: withoutReturn(bytes) };
+    const found = tooLong
+      ? { number, bytes: undefined }
+      : isBlank(bytes)
+        ? undefined
+        : { number, bytes: withoutReturn(bytes) };
     parts = [];
     kept = 0;
     tooLong = false;

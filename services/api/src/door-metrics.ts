@@ -26,8 +26,18 @@ export class DoorMetrics {
       labelNames: ['database', 'outcome'],
       registers,
     });
-    this.#facts = new Counter({ name: 'pyralog_facts_total', help: 'Facts written.', labelNames: ['database'], registers });
-    this.#feeds = new Gauge({ name: 'pyralog_feed_readers', help: 'Feeds that are being read.', labelNames: ['database'], registers });
+    this.#facts = new Counter({
+      name: 'pyralog_facts_total',
+      help: 'Facts written.',
+      labelNames: ['database'],
+      registers,
+    });
+    this.#feeds = new Gauge({
+      name: 'pyralog_feed_readers',
+      help: 'Feeds that are being read.',
+      labelNames: ['database'],
+      registers,
+    });
   }
 
   /** @param route pattern of the address, so that there are few of them */

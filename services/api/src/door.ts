@@ -5,7 +5,7 @@ import { PyralogError } from '@pyralog/model';
 import type { Clock, Timers } from '@pyralog/runtime';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { problemSchema } from './answer-schemas.ts';
 import type { BodyBudget } from './bodies.ts';
 import type { DoorMetrics } from './door-metrics.ts';
@@ -44,7 +44,13 @@ export interface Door {
   readonly notReady: () => readonly string[];
 }
 
-export type App = FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse, FastifyBaseLogger, ZodTypeProvider>;
+export type App = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  ZodTypeProvider
+>;
 
 /** @throws database-name-invalid, database-not-found */
 export async function databaseOf(door: Door, name: string): Promise<Database> {
@@ -55,9 +61,13 @@ export async function databaseOf(door: Door, name: string): Promise<Database> {
 /** @throws database-name-invalid */
 export function checkName(name: string): void {
   if (isDatabaseName(name)) return;
-  throw new PyralogError('database-name-invalid', `${JSON.stringify(name.slice(0, 60).toWellFormed())} is not the name of a database.`, {
-    hint: 'A name has 1 to 48 characters: a-z, 0-9 and -, and begins with a letter.',
-  });
+  throw new PyralogError(
+    'database-name-invalid',
+    `${JSON.stringify(name.slice(0, 60).toWellFormed())} is not the name of a database.`,
+    {
+      hint: 'A name has 1 to 48 characters: a-z, 0-9 and -, and begins with a letter.',
+    },
+  );
 }
 
 /** Documentation of one kind of answer. */
@@ -66,7 +76,11 @@ export interface AnswerDoc {
   readonly content: Readonly<Record<string, { readonly schema: z.ZodType }>>;
 }
 
-export function answerDoc(description: string, schema: z.ZodType, type = 'application/json'): AnswerDoc {
+export function answerDoc(
+  description: string,
+  schema: z.ZodType,
+  type = 'application/json',
+): AnswerDoc {
   return { description, content: { [type]: { schema } } };
 }
 
@@ -82,6 +96,13 @@ const PROBLEMS = {
 } as const;
 
 /** Documentation of the problems that a route may answer with. */
-export function problemDocs(...statuses: readonly (keyof typeof PROBLEMS)[]): Readonly<Record<number, AnswerDoc>> {
-  return Object.fromEntries(statuses.map((status) => [status, answerDoc(PROBLEMS[status], problemSchema, 'application/problem+json')]));
+export function problemDocs(
+  ...statuses: readonly (keyof typeof PROBLEMS)[]
+): Readonly<Record<number, AnswerDoc>> {
+  return Object.fromEntries(
+    statuses.map((status) => [
+      status,
+      answerDoc(PROBLEMS[status], problemSchema, 'application/problem+json'),
+    ]),
+  );
 }

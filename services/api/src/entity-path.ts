@@ -20,7 +20,11 @@ export function entityOfPath(url: string, inQuery: string | undefined): EntityPa
   const history = raw === 'history' ? false : raw.endsWith('/history');
   const written = decoded(history ? raw.slice(0, -'/history'.length) : raw);
   if (inQuery !== undefined && written !== '') {
-    throw new PyralogError('parameter-invalid', 'id: The entity is named twice, in the path and as a parameter.', { extra: { parameter: 'id' } });
+    throw new PyralogError(
+      'parameter-invalid',
+      'id: The entity is named twice, in the path and as a parameter.',
+      { extra: { parameter: 'id' } },
+    );
   }
   return { entity: checkEntity(inQuery ?? written), history };
 }
@@ -29,8 +33,12 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw new PyralogError('entity-invalid', 'The entity id in the address is not percent-encoded UTF-8.', {
-      hint: 'Encode the id as encodeURIComponent does: paper%201 for "paper 1".',
-    });
+    throw new PyralogError(
+      'entity-invalid',
+      'The entity id in the address is not percent-encoded UTF-8.',
+      {
+        hint: 'Encode the id as encodeURIComponent does: paper%201 for "paper 1".',
+      },
+    );
   }
 }

@@ -6,7 +6,13 @@ import type { z } from 'zod';
 import { feedEventSchema } from './answer-schemas.ts';
 import { NDJSON_TYPE } from './answers.ts';
 import { type App, databaseOf, type Door, problemDocs } from './door.ts';
-import { endReading, feedLines, type FeedReading, feedServerSentEvents, longPoll } from './feed-streams.ts';
+import {
+  endReading,
+  feedLines,
+  type FeedReading,
+  feedServerSentEvents,
+  longPoll,
+} from './feed-streams.ts';
 import { databaseParams, feedQuery } from './query-parameters.ts';
 
 const DESCRIPTION = [
@@ -22,8 +28,13 @@ const DESCRIPTION = [
 const EVENTS = {
   200: {
     description: 'Transactions and progress.',
-    headers: { 'Pyralog-Next-Offset': { type: 'string', description: 'The offset to go on from.' } },
-    content: { 'application/x-ndjson': { schema: feedEventSchema }, 'text/event-stream': { schema: feedEventSchema } },
+    headers: {
+      'Pyralog-Next-Offset': { type: 'string', description: 'The offset to go on from.' },
+    },
+    content: {
+      'application/x-ndjson': { schema: feedEventSchema },
+      'text/event-stream': { schema: feedEventSchema },
+    },
   },
 };
 
@@ -36,16 +47,26 @@ export function feedRoute(app: App, door: Door): void {
     '/v1/:db/feed',
     {
       exposeHeadRoute: false,
-      schema: { tags: ['transactions'], summary: 'The feed', description: DESCRIPTION, params: databaseParams, querystring: feedQuery, response: { ...EVENTS, ...problemDocs(400, 404, 503) } },
+      schema: {
+        tags: ['transactions'],
+        summary: 'The feed',
+        description: DESCRIPTION,
+        params: databaseParams,
+        querystring: feedQuery,
+        response: { ...EVENTS, ...problemDocs(400, 404, 503) },
+      },
     },
     async (request, reply) => {
       const { query } = request;
       const database = await databaseOf(door, request.params.db);
       const reading = readers.begin(database, offsetOf(request, query), query, reply);
-      if (query.live === 'long-poll') return sendPolled(door, reply, reading, query.timeout ?? door.config.longPollMillis);
+      if (query.live === 'long-poll')
+        return sendPolled(door, reply, reading, query.timeout ?? door.config.longPollMillis);
       // Taken before the answer begins, so that a bad offset is an error and no stream.
       const first = await reading.events.next();
-      return query.live === 'sse' ? sendEvents(door, reply, reading, first) : sendLines(reply, reading, first);
+      return query.live === 'sse'
+        ? sendEvents(door, reply, reading, first)
+        : sendLines(reply, reading, first);
     },
   );
 }
@@ -75,7 +96,10 @@ class Readers {
   begin(database: Database, offset: string, query: Query, reply: FastifyReply): OpenReading {
     const { config, stopping, metrics } = this.#door;
     if (this.#count >= config.feedReadersMax) {
-      throw new PyralogError('busy', `${config.feedReadersMax} feeds are being read already, the limit of this server.`);
+      throw new PyralogError(
+        'busy',
+        `${config.feedReadersMax} feeds are being read already, the limit of this server.`,
+      );
     }
     const stop = new AbortController();
     const end = (): void => stop.abort();
@@ -90,25 +114,49 @@ class Readers {
       metrics.feedReaders(database.name, -1);
     });
     const { entity, attribute, prefix, live } = query;
-    const asked: FeedQuery = { offset, follow: live !== undefined, entity, attribute, prefix, signal: stop.signal };
+    const asked: FeedQuery = {
+      offset,
+      follow: live !== undefined,
+      entity,
+      attribute,
+      prefix,
+      signal: stop.signal,
+    };
     return { events: database.feed(asked)[Symbol.asyncIterator](), signal: stop.signal, end };
   }
 }
 
-function sendEvents(door: Door, reply: FastifyReply, reading: FeedReading, first: Awaited<ReturnType<FeedReading['events']['next']>>): FastifyReply {
+function sendEvents(
+  door: Door,
+  reply: FastifyReply,
+  reading: FeedReading,
+  first: Awaited<ReturnType<FeedReading['events']['next']>>,
+): FastifyReply {
   const { timers, config } = door;
-  const texts = feedServerSentEvents(reading, first, { timers, heartbeatMillis: config.heartbeatMillis });
+  const texts = feedServerSentEvents(reading, first, {
+    timers,
+    heartbeatMillis: config.heartbeatMillis,
+  });
   // A proxy that buffers would hold events back.
-  return reply.type('text/event-stream').header('cache-control', 'no-store').header('x-accel-buffering', 'no').send(Readable.from(texts, { highWaterMark: 1 }));
+  return reply
+    .type('text/event-stream')
+    .header('cache-control', 'no-store')
+    .header('x-accel-buffering', 'no')
+    .send(Readable.from(texts, { highWaterMark: 1 }));
 }
 
-async function sendLines(reply: FastifyReply, reading: FeedReading, first: Awaited<ReturnType<FeedReading['events']['next']>>): Promise<FastifyReply> {
-  const { texts, next } = feedLines(reading, first);
-  const iterator = texts[Symbol.asyncIterator]();
+async function sendLines(
+  reply: FastifyReply,
+  reading: FeedReading,
+  first: Awaited<ReturnType<FeedReading['events']['next']>>,
+): Promise<FastifyReply> {
+  const lines = feedLines(reading, first);
+  const iterator = lines.texts[Symbol.asyncIterator]();
   const begin = await iterator.next();
   const rest = begin.done === true ? begin : await iterator.next();
   reply.type(NDJSON_TYPE).header('cache-control', 'no-cache');
-  if (rest.done === true) return reply.header('pyralog-next-offset', next()).send(begin.value ?? '');
+  if (rest.done === true)
+    return reply.header('pyralog-next-offset', lines.next()).send(begin.value ?? '');
   async function* all(): AsyncGenerator<string> {
     try {
       yield begin.value as string;
@@ -118,11 +166,16 @@ async function sendLines(reply: FastifyReply, reading: FeedReading, first: Await
       endReading(reading);
     }
   }
-  reply.trailer('pyralog-next-offset', (_reply, _payload, done) => done(null, next()));
+  reply.trailer('pyralog-next-offset', (_reply, _payload, done) => done(null, lines.next()));
   return reply.send(Readable.from(all(), { highWaterMark: 1 }));
 }
 
-async function sendPolled({ timers }: Door, reply: FastifyReply, reading: OpenReading, timeoutMillis: number): Promise<FastifyReply> {
+async function sendPolled(
+  { timers }: Door,
+  reply: FastifyReply,
+  reading: OpenReading,
+  timeoutMillis: number,
+): Promise<FastifyReply> {
   using _limit = timers.after(timeoutMillis, reading.end);
   const { lines, next } = await longPoll(reading);
   reply.header('cache-control', 'no-store');

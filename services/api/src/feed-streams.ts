@@ -61,10 +61,14 @@ export interface SseOptions {
  * A feed as server-sent events: `event: transaction` or `progress`, `id` is the offset, so that a browser resumes by itself
  * (Last-Event-ID). An error is `event: problem`, and the end.
  */
-export async function* feedServerSentEvents(reading: FeedReading, first: IteratorResult<FeedEvent>, options: SseOptions): AsyncGenerator<string> {
+export async function* feedServerSentEvents(
+  reading: FeedReading,
+  first: IteratorResult<FeedEvent>,
+  options: SseOptions,
+): AsyncGenerator<string> {
   try {
     yield 'retry: 1000\n\n';
-    for (let step = first; step.done !== true; ) {
+    for (let step = first; step.done !== true;) {
       const event = step.value;
       yield `event: ${event.kind}\nid: ${event.offset}\ndata: ${printFeedEvent(event)}\n\n`;
       const next = pending(reading.events.next());
@@ -72,7 +76,8 @@ export async function* feedServerSentEvents(reading: FeedReading, first: Iterato
       step = next.result();
     }
   } catch (error) {
-    if (!reading.signal.aborted) yield `event: problem\ndata: ${printProblem(problemFor(error))}\n\n`;
+    if (!reading.signal.aborted)
+      yield `event: problem\ndata: ${printProblem(problemFor(error))}\n\n`;
   } finally {
     endReading(reading);
   }
@@ -114,7 +119,10 @@ export async function longPoll(reading: FeedReading): Promise<Polled> {
  * A promise that is waited for again and again with a time limit. `Promise.race` would leave one more reaction on it at every
  * heartbeat.
  */
-function pending<T>(promise: Promise<T>): { within(timers: Timers, millis: number): Promise<boolean>; result(): T } {
+function pending<T>(promise: Promise<T>): {
+  within(timers: Timers, millis: number): Promise<boolean>;
+  result(): T;
+} {
   let outcome: { readonly value: T } | { readonly error: unknown } | undefined;
   let wake: () => void = () => undefined;
   promise.then(

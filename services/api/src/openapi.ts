@@ -26,7 +26,16 @@ const TAGS = [
 /** `/openapi.json`, made of the schemas that validate, and `/docs`, which shows it without anything from elsewhere. */
 export async function documentation(app: App, version: string): Promise<void> {
   await app.register(fastifySwagger, {
-    openapi: { openapi: '3.1.0', info: { title: 'Pyralog', version, description: DESCRIPTION, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } }, tags: TAGS },
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Pyralog',
+        version,
+        description: DESCRIPTION,
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      },
+      tags: TAGS,
+    },
     transform: jsonSchemaTransform,
     transformObject: jsonSchemaTransformObject,
   });
@@ -34,9 +43,17 @@ export async function documentation(app: App, version: string): Promise<void> {
     routePrefix: '/docs',
     staticCSP: true,
     // The page's default asks a server of its makers whether the document is valid.
-    uiConfig: { validatorUrl: null, docExpansion: 'list', defaultModelsExpandDepth: 0, tryItOutEnabled: true, displayRequestDuration: true },
+    uiConfig: {
+      validatorUrl: null,
+      docExpansion: 'list',
+      defaultModelsExpandDepth: 0,
+      tryItOutEnabled: true,
+      displayRequestDuration: true,
+    },
     theme: { title: 'Pyralog' },
   });
   let text: string | undefined;
-  app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) => reply.type(JSON_TYPE).send((text ??= JSON.stringify(app.swagger()))));
+  app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) =>
+    reply.type(JSON_TYPE).send((text ??= JSON.stringify(app.swagger()))),
+  );
 }

@@ -6,25 +6,66 @@ import { noQuery } from './query-parameters.ts';
 /** What those ask who run the server. */
 export function operationRoutes(app: App, door: Door): void {
   app.get('/', { schema: { hide: true } }, async (_request, reply) =>
-    reply.type(JSON_TYPE).send(JSON.stringify({ name: 'pyralog', version: door.version, documentation: '/docs', openapi: '/openapi.json', databases: '/v1', status: '/v1/{db}/status' })),
+    reply.type(JSON_TYPE).send(
+      JSON.stringify({
+        name: 'pyralog',
+        version: door.version,
+        documentation: '/docs',
+        openapi: '/openapi.json',
+        databases: '/v1',
+        status: '/v1/{db}/status',
+      }),
+    ),
   );
 
   const health = (path: string, summary: string, reasons: () => readonly string[]): void => {
     app.get(
       `/healthz/${path}`,
-      { schema: { tags: ['operations'], summary, querystring: noQuery, response: { 200: answerDoc('Yes.', healthSchema), ...(path === 'ready' ? { 503: answerDoc('Not yet, or not any more, with the reasons.', healthSchema) } : {}) } } },
+      {
+        schema: {
+          tags: ['operations'],
+          summary,
+          querystring: noQuery,
+          response: {
+            200: answerDoc('Yes.', healthSchema),
+            ...(path === 'ready'
+              ? { 503: answerDoc('Not yet, or not any more, with the reasons.', healthSchema) }
+              : {}),
+          },
+        },
+      },
       async (_request, reply) => {
         const found = reasons();
         const status = found.length === 0 ? 'ok' : door.stopping.aborted ? 'stopping' : 'not-ready';
-        return reply.code(found.length === 0 ? 200 : 503).header('cache-control', 'no-store').type(JSON_TYPE).send(JSON.stringify({ status, reasons: found }));
+        return reply
+          .code(found.length === 0 ? 200 : 503)
+          .header('cache-control', 'no-store')
+          .type(JSON_TYPE)
+          .send(JSON.stringify({ status, reasons: found }));
       },
     );
   };
   health('started', 'Whether the server has started', () => []);
   health('alive', 'Whether the server lives', () => []);
-  health('ready', 'Whether the server can serve', () => (door.stopping.aborted ? ['The server is stopping.'] : door.notReady()));
+  health('ready', 'Whether the server can serve', () =>
+    door.stopping.aborted ? ['The server is stopping.'] : door.notReady(),
+  );
 
-  app.get('/metrics', { schema: { tags: ['operations'], summary: 'Metrics', description: 'In the text format of Prometheus.', querystring: noQuery, produces: ['text/plain'] } }, async (_request, reply) =>
-    reply.type(door.metrics.contentType).header('cache-control', 'no-store').send(await door.metrics.text()),
+  app.get(
+    '/metrics',
+    {
+      schema: {
+        tags: ['operations'],
+        summary: 'Metrics',
+        description: 'In the text format of Prometheus.',
+        querystring: noQuery,
+        produces: ['text/plain'],
+      },
+    },
+    async (_request, reply) =>
+      reply
+        .type(door.metrics.contentType)
+        .header('cache-control', 'no-store')
+        .send(await door.metrics.text()),
   );
 }

@@ -1,4 +1,17 @@
-import { checkAttribute, checkEntity, INDEX_ORDERS, inputValue, isPyralogError, NAME_BYTES_MAX, parseJson, parseTx, PyralogError, refValue, type Tx, type Value } from '@pyralog/model';
+import {
+  checkAttribute,
+  checkEntity,
+  INDEX_ORDERS,
+  inputValue,
+  isPyralogError,
+  NAME_BYTES_MAX,
+  parseJson,
+  parseTx,
+  PyralogError,
+  refValue,
+  type Tx,
+  type Value,
+} from '@pyralog/model';
 import { utf8Length } from '@pyralog/base';
 import { z } from 'zod';
 import { parseMoment } from './moment.ts';
@@ -11,7 +24,10 @@ import { parseMoment } from './moment.ts';
 export const PAGE_ROWS_MAX = 10_000;
 const TIMEOUT_MILLIS_MAX = 60_000;
 
-const moment = (edge: 'start' | 'end', description: string): z.ZodType<Tx | undefined, string | undefined> =>
+const moment = (
+  edge: 'start' | 'end',
+  description: string,
+): z.ZodType<Tx | undefined, string | undefined> =>
   z
     .string()
     .transform((text) => parseMoment(text, edge))
@@ -32,7 +48,10 @@ const attribute = (description: string): z.ZodType<string | undefined, string | 
     .optional()
     .meta({ description, examples: ['person/name'] });
 
-const value = (description: string, examples: readonly string[]): z.ZodType<Value | undefined, string | undefined> =>
+const value = (
+  description: string,
+  examples: readonly string[],
+): z.ZodType<Value | undefined, string | undefined> =>
   z
     .string()
     .transform(readValue)
@@ -49,21 +68,34 @@ function readValue(text: string): Value {
   }
 }
 
-const whole = (description: string, minimum: number, maximum: number): z.ZodType<number | undefined, string | undefined> =>
+const whole = (
+  description: string,
+  minimum: number,
+  maximum: number,
+): z.ZodType<number | undefined, string | undefined> =>
   z
     .string()
     .regex(/^[0-9]{1,9}$/, `This is not a whole number from ${minimum} to ${maximum}.`)
     .transform(Number)
-    .refine((count) => count >= minimum && count <= maximum, `This is not a whole number from ${minimum} to ${maximum}.`)
+    .refine(
+      (count) => count >= minimum && count <= maximum,
+      `This is not a whole number from ${minimum} to ${maximum}.`,
+    )
     .optional()
     .meta({ description, type: 'integer', minimum, maximum, pattern: undefined });
 
 const timeout = (description: string): z.ZodType<number | undefined, string | undefined> =>
   z
     .string()
-    .regex(/^[0-9]{1,9}(?:ms|s)?$/, 'This is not a time: write 500ms, 5s, or a number of milliseconds.')
+    .regex(
+      /^[0-9]{1,9}(?:ms|s)?$/,
+      'This is not a time: write 500ms, 5s, or a number of milliseconds.',
+    )
     .transform((text) => Number.parseInt(text, 10) * (/[0-9]s$/.test(text) ? 1_000 : 1))
-    .refine((millis) => millis <= TIMEOUT_MILLIS_MAX, `The limit is ${TIMEOUT_MILLIS_MAX / 1_000} s.`)
+    .refine(
+      (millis) => millis <= TIMEOUT_MILLIS_MAX,
+      `The limit is ${TIMEOUT_MILLIS_MAX / 1_000} s.`,
+    )
     .optional()
     .meta({ description, examples: ['5s'] });
 
@@ -71,7 +103,10 @@ const awaited: z.ZodType<Tx | undefined, string | undefined> = z
   .string()
   .transform((text) => readTx('await', text))
   .optional()
-  .meta({ description: 'Waits until this transaction is in the answer, so that you read what you wrote.', examples: ['1795526400000000000'] });
+  .meta({
+    description: 'Waits until this transaction is in the answer, so that you read what you wrote.',
+    examples: ['1795526400000000000'],
+  });
 
 /** @throws parameter-invalid */
 export function readTx(name: string, text: string): Tx {
@@ -85,14 +120,22 @@ export function readTx(name: string, text: string): Tx {
 
 /** Of every read. */
 const read = {
-  asOf: moment('end', 'The moment to read at: a tx, RFC 3339, or a date (its 00:00 in UTC). Without it: now.'),
+  asOf: moment(
+    'end',
+    'The moment to read at: a tx, RFC 3339, or a date (its 00:00 in UTC). Without it: now.',
+  ),
   await: awaited,
-  timeout: timeout('How long to wait for `await`, or for a moment that is only just coming; default `5s`, at most `60s`. Then the answer is 504.'),
+  timeout: timeout(
+    'How long to wait for `await`, or for a moment that is only just coming; default `5s`, at most `60s`. Then the answer is 504.',
+  ),
 };
 
 const page = {
   limit: whole('Rows of a page; default 1000.', 1, PAGE_ROWS_MAX),
-  cursor: z.string().optional().meta({ description: 'The `next` of the page before. Give the other parameters as they were; later pages stay at the basis of the first.' }),
+  cursor: z.string().optional().meta({
+    description:
+      'The `next` of the page before. Give the other parameters as they were; later pages stay at the basis of the first.',
+  }),
 };
 
 const range = {
@@ -101,33 +144,66 @@ const range = {
 };
 
 const idInQuery = {
-  id: z.string().optional().meta({ description: 'The entity id, where the path cannot carry it (`.` and `..`, which URL parsers swallow): leave it out of the path then.' }),
+  id: z.string().optional().meta({
+    description:
+      'The entity id, where the path cannot carry it (`.` and `..`, which URL parsers swallow): leave it out of the path then.',
+  }),
 };
 
-export const databaseParams = z.object({ db: z.string().meta({ description: 'Name of the database.', examples: ['main'] }) });
-export const entityParams = z.object({ db: databaseParams.shape.db, id: z.string().meta({ description: 'The entity id, percent-encoded.', examples: ['paper:1'] }) });
+export const databaseParams = z.object({
+  db: z.string().meta({ description: 'Name of the database.', examples: ['main'] }),
+});
+export const entityParams = z.object({
+  db: databaseParams.shape.db,
+  id: z.string().meta({ description: 'The entity id, percent-encoded.', examples: ['paper:1'] }),
+});
 export const restParams = z.object({ db: databaseParams.shape.db });
-export const transactionParams = z.object({ db: databaseParams.shape.db, tx: z.string().meta({ description: 'The transaction.', examples: ['1795526400000000000'] }) });
+export const transactionParams = z.object({
+  db: databaseParams.shape.db,
+  tx: z.string().meta({ description: 'The transaction.', examples: ['1795526400000000000'] }),
+});
 
 export const noQuery = z.strictObject({});
 export const readQuery = z.strictObject(read);
 export const entityQuery = z.strictObject({ ...idInQuery, ...read });
-export const historyQuery = z.strictObject({ attribute: attribute('Only this attribute.'), ...range, ...page, ...idInQuery, ...read });
+export const historyQuery = z.strictObject({
+  attribute: attribute('Only this attribute.'),
+  ...range,
+  ...page,
+  ...idInQuery,
+  ...read,
+});
 export const transactionsQuery = z.strictObject({
   ...range,
-  author: z.string().optional().meta({ description: 'Only transactions whose meta has this author.', examples: ['user:alice'] }),
+  author: z
+    .string()
+    .optional()
+    .meta({
+      description: 'Only transactions whose meta has this author.',
+      examples: ['user:alice'],
+    }),
   ...page,
   ...read,
 });
 
 export const factsQuery = z
   .strictObject({
-    index: z.enum(INDEX_ORDERS as readonly ['eavt', 'aevt', 'avet', 'vaet'], 'This is not an index: write eavt, aevt, avet or vaet.').optional().meta({
-      description: 'The order of the facts, and which of `entity`, `attribute` and `value` may be given: any leading part of it. `avet` lists attributes with an index, `vaet` references. Default: the order that fits what is given.',
-    }),
+    index: z
+      .enum(
+        INDEX_ORDERS as readonly ['eavt', 'aevt', 'avet', 'vaet'],
+        'This is not an index: write eavt, aevt, avet or vaet.',
+      )
+      .optional()
+      .meta({
+        description:
+          'The order of the facts, and which of `entity`, `attribute` and `value` may be given: any leading part of it. `avet` lists attributes with an index, `vaet` references. Default: the order that fits what is given.',
+      }),
     entity: entity('Only facts of this entity.'),
     attribute: attribute('Only facts of this attribute.'),
-    value: value('Only facts with this value: JSON as in answers, or a plain text. It takes the type of the attribute.', ['Alice', '5', '{"ref":"paper:1"}']),
+    value: value(
+      'Only facts with this value: JSON as in answers, or a plain text. It takes the type of the attribute.',
+      ['Alice', '5', '{"ref":"paper:1"}'],
+    ),
     valueFrom: value('Values from this one on.', ['10']),
     valueTo: value('Values before this one.', ['20']),
     ...page,
@@ -138,9 +214,16 @@ export const factsQuery = z
     return { ...rest, index: order, value: order === 'vaet' ? asRef(rest.value) : rest.value };
   });
 
-function fittingIndex(given: { readonly entity?: unknown; readonly attribute?: unknown; readonly value?: unknown; readonly valueFrom?: unknown; readonly valueTo?: unknown }): 'eavt' | 'aevt' | 'avet' | 'vaet' {
+function fittingIndex(given: {
+  readonly entity?: unknown;
+  readonly attribute?: unknown;
+  readonly value?: unknown;
+  readonly valueFrom?: unknown;
+  readonly valueTo?: unknown;
+}): 'eavt' | 'aevt' | 'avet' | 'vaet' {
   if (given.entity !== undefined) return 'eavt';
-  const byValue = given.value !== undefined || given.valueFrom !== undefined || given.valueTo !== undefined;
+  const byValue =
+    given.value !== undefined || given.valueFrom !== undefined || given.valueTo !== undefined;
   if (given.attribute !== undefined) return byValue ? 'avet' : 'aevt';
   return byValue ? 'vaet' : 'eavt';
 }
@@ -154,7 +237,10 @@ export const diffQuery = z.strictObject({
   from: z
     .string()
     .transform((text) => parseMoment(text, 'end'))
-    .meta({ description: 'The earlier moment (inclusive): a tx, RFC 3339, or a date.', examples: ['2026-01-31'] }),
+    .meta({
+      description: 'The earlier moment (inclusive): a tx, RFC 3339, or a date.',
+      examples: ['2026-01-31'],
+    }),
   to: z
     .string()
     .transform((text) => parseMoment(text, 'end'))
@@ -168,12 +254,25 @@ export const transactQuery = z.strictObject({
     .enum(['true', 'false'], 'This is neither true nor false.')
     .transform((text) => text === 'true')
     .optional()
-    .meta({ description: 'Whether answers list the facts written. Default: true for one document, false for a stream.' }),
+    .meta({
+      description:
+        'Whether answers list the facts written. Default: true for one document, false for a stream.',
+    }),
 });
 
 export const feedQuery = z.strictObject({
-  offset: z.string().optional().meta({ description: 'Where to begin: `-1` the beginning (default), `now`, `tx:<tx>` after that transaction, or any offset ever given.', examples: ['-1'] }),
-  live: z.enum(['sse', 'long-poll'], 'This is neither sse nor long-poll.').optional().meta({ description: '`sse`: goes on as server-sent events. `long-poll`: waits for the next transactions. Without it: up to now.' }),
+  offset: z
+    .string()
+    .optional()
+    .meta({
+      description:
+        'Where to begin: `-1` the beginning (default), `now`, `tx:<tx>` after that transaction, or any offset ever given.',
+      examples: ['-1'],
+    }),
+  live: z.enum(['sse', 'long-poll'], 'This is neither sse nor long-poll.').optional().meta({
+    description:
+      '`sse`: goes on as server-sent events. `long-poll`: waits for the next transactions. Without it: up to now.',
+  }),
   timeout: timeout('How long a long poll waits; default `20s`, at most `60s`.'),
   entity: entity('Only facts of this entity.'),
   attribute: attribute('Only facts of this attribute.'),

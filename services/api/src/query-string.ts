@@ -23,7 +23,12 @@ export function parseQueryString(text: string): Record<string, QueryValue> {
     const value = equals < 0 ? '' : decoded(piece.slice(equals + 1));
     const key = typeof name === 'string' ? name : name.raw;
     const before = query[key];
-    query[key] = before === undefined ? value : Array.isArray(before) ? [...(before as string[]), value as string] : [before as string, value as string];
+    query[key] =
+      before === undefined
+        ? value
+        : Array.isArray(before)
+          ? [...(before as string[]), value as string]
+          : [before as string, value as string];
   }
   return query;
 }

@@ -1,8 +1,26 @@
-import { printDiff, printEntity, printFactsPage, printSchema, printStatus, printTransaction, printTransactions, type ReadOptions } from '@pyralog/client';
+import {
+  printDiff,
+  printEntity,
+  printFactsPage,
+  printSchema,
+  printStatus,
+  printTransaction,
+  printTransactions,
+  type ReadOptions,
+} from '@pyralog/client';
 import { PyralogError, type Tx } from '@pyralog/model';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
-import { diffSchema, entitySchema, factsPageSchema, historySchema, schemaSchema, statusSchema, transactionSchema, transactionsSchema } from './answer-schemas.ts';
+import {
+  diffSchema,
+  entitySchema,
+  factsPageSchema,
+  historySchema,
+  schemaSchema,
+  statusSchema,
+  transactionSchema,
+  transactionsSchema,
+} from './answer-schemas.ts';
 import { goneSignal, JSON_TYPE, sendAnswer } from './answers.ts';
 import { answerDoc, type App, databaseOf, type Door, problemDocs } from './door.ts';
 import { entityOfPath } from './entity-path.ts';
@@ -40,10 +58,17 @@ function entityRoutes(app: App, door: Door): void {
         description: 'Its values in force. 404 where it has none; its history may have.',
         params: entityParams,
         querystring: entityQuery,
-        response: { 200: answerDoc('Its values.', entitySchema), ...problemDocs(400, 404, 422, 504) },
+        response: {
+          200: answerDoc('Its values.', entitySchema),
+          ...problemDocs(400, 404, 422, 504),
+        },
       },
     },
-    async (request, reply) => sendEntity(door, request, reply, { query: request.query, entity: entityOfPath(urlOf(request), request.query.id).entity }),
+    async (request, reply) =>
+      sendEntity(door, request, reply, {
+        query: request.query,
+        entity: entityOfPath(urlOf(request), request.query.id).entity,
+      }),
   );
 
   app.get(
@@ -55,19 +80,40 @@ function entityRoutes(app: App, door: Door): void {
         description: 'Every fact of it, oldest first.',
         params: entityParams,
         querystring: historyQuery,
-        response: { 200: answerDoc('A page of facts.', historySchema), ...problemDocs(400, 404, 422, 504) },
+        response: {
+          200: answerDoc('A page of facts.', historySchema),
+          ...problemDocs(400, 404, 422, 504),
+        },
       },
     },
-    async (request, reply) => sendHistory(door, request, reply, { query: request.query, entity: entityOfPath(urlOf(request), request.query.id).entity }),
+    async (request, reply) =>
+      sendHistory(door, request, reply, {
+        query: request.query,
+        entity: entityOfPath(urlOf(request), request.query.id).entity,
+      }),
   );
 
   // Ids with slashes that were not encoded, and ids that the path does not carry.
-  app.get('/v1/:db/entities/*', { schema: { hide: true, params: restParams } }, async (request, reply) => {
-    const given = request.query as { readonly id?: unknown };
-    const { entity, history } = entityOfPath(urlOf(request), typeof given.id === 'string' ? given.id : undefined);
-    if (history) return sendHistory(door, request, reply, { query: checkParameters(historyQuery, given), entity });
-    return sendEntity(door, request, reply, { query: checkParameters(entityQuery, given), entity });
-  });
+  app.get(
+    '/v1/:db/entities/*',
+    { schema: { hide: true, params: restParams } },
+    async (request, reply) => {
+      const given = request.query as { readonly id?: unknown };
+      const { entity, history } = entityOfPath(
+        urlOf(request),
+        typeof given.id === 'string' ? given.id : undefined,
+      );
+      if (history)
+        return sendHistory(door, request, reply, {
+          query: checkParameters(historyQuery, given),
+          entity,
+        });
+      return sendEntity(door, request, reply, {
+        query: checkParameters(entityQuery, given),
+        entity,
+      });
+    },
+  );
 }
 
 function urlOf(request: FastifyRequest): string {
@@ -83,13 +129,20 @@ async function sendEntity(
   const database = await databaseOf(door, nameIn(request));
   const answer = await database.entity(entity, readOptions(query, reply));
   if (answer.attributes.size > 0) {
-    return sendAnswer(request, reply, answer, { text: () => printEntity(answer), keeping: { pinned: isPinned(query, answer.basis) } });
+    return sendAnswer(request, reply, answer, {
+      text: () => printEntity(answer),
+      keeping: { pinned: isPinned(query, answer.basis) },
+    });
   }
   reply.header('pyralog-basis', answer.basis.toString());
-  throw new PyralogError('entity-not-found', `The entity ${JSON.stringify(entity)} has no fact in force at basis ${answer.basis}.`, {
-    hint: 'Its history tells whether it ever had one.',
-    extra: { entity, basis: answer.basis.toString(), closed: answer.closed },
-  });
+  throw new PyralogError(
+    'entity-not-found',
+    `The entity ${JSON.stringify(entity)} has no fact in force at basis ${answer.basis}.`,
+    {
+      hint: 'Its history tells whether it ever had one.',
+      extra: { entity, basis: answer.basis.toString(), closed: answer.closed },
+    },
+  );
 }
 
 async function sendHistory(
@@ -100,8 +153,15 @@ async function sendHistory(
 ): Promise<FastifyReply> {
   const { attribute, from, to, limit, cursor } = query;
   const database = await databaseOf(door, nameIn(request));
-  const answer = await database.history(entity, { attribute, from, to, limit, cursor }, readOptions(query, reply));
-  return sendAnswer(request, reply, answer, { text: () => printFactsPage(answer, entity), keeping: { pinned: isPinned(query, answer.basis) } });
+  const answer = await database.history(
+    entity,
+    { attribute, from, to, limit, cursor },
+    readOptions(query, reply),
+  );
+  return sendAnswer(request, reply, answer, {
+    text: () => printFactsPage(answer, entity),
+    keeping: { pinned: isPinned(query, answer.basis) },
+  });
 }
 
 function nameIn(request: FastifyRequest): string {
@@ -109,8 +169,16 @@ function nameIn(request: FastifyRequest): string {
 }
 
 const LISTINGS = {
-  state: { summary: 'Facts in force', description: 'In index order, from any leading part of the index: `?index=avet&attribute=person/name&value=Alice` finds who has a name.' },
-  facts: { summary: 'Every fact of the log', description: 'Up to the basis, retractions included, in index order. `?index=vaet&value={"ref":"paper:1"}` finds what refers to an entity.' },
+  state: {
+    summary: 'Facts in force',
+    description:
+      'In index order, from any leading part of the index: `?index=avet&attribute=person/name&value=Alice` finds who has a name.',
+  },
+  facts: {
+    summary: 'Every fact of the log',
+    description:
+      'Up to the basis, retractions included, in index order. `?index=vaet&value={"ref":"paper:1"}` finds what refers to an entity.',
+  },
 } as const;
 
 function listingRoutes(app: App, door: Door): void {
@@ -123,15 +191,24 @@ function listingRoutes(app: App, door: Door): void {
           ...LISTINGS[kind],
           params: databaseParams,
           querystring: factsQuery,
-          response: { 200: answerDoc('A page of facts.', factsPageSchema), ...problemDocs(400, 404, 422, 504) },
+          response: {
+            200: answerDoc('A page of facts.', factsPageSchema),
+            ...problemDocs(400, 404, 422, 504),
+          },
         },
       },
       async (request, reply) => {
         const { query } = request;
         const { index, entity, attribute, value, valueFrom, valueTo, limit, cursor } = query;
         const database = await databaseOf(door, request.params.db);
-        const answer = await database[kind]({ index, entity, attribute, value, valueFrom, valueTo, limit, cursor }, readOptions(query, reply));
-        return sendAnswer(request, reply, answer, { text: () => printFactsPage(answer), keeping: { pinned: isPinned(query, answer.basis) } });
+        const answer = await database[kind](
+          { index, entity, attribute, value, valueFrom, valueTo, limit, cursor },
+          readOptions(query, reply),
+        );
+        return sendAnswer(request, reply, answer, {
+          text: () => printFactsPage(answer),
+          keeping: { pinned: isPinned(query, answer.basis) },
+        });
       },
     );
   }
@@ -145,7 +222,10 @@ function listingRoutes(app: App, door: Door): void {
         description: 'The net difference: what came and went in between is not in it.',
         params: databaseParams,
         querystring: diffQuery,
-        response: { 200: answerDoc('Facts added and removed.', diffSchema), ...problemDocs(400, 404, 422, 504) },
+        response: {
+          200: answerDoc('Facts added and removed.', diffSchema),
+          ...problemDocs(400, 404, 422, 504),
+        },
       },
     },
     async (request, reply) => {
@@ -153,7 +233,10 @@ function listingRoutes(app: App, door: Door): void {
       const { from, to, limit, cursor } = query;
       const database = await databaseOf(door, request.params.db);
       const answer = await database.diff({ from, to, limit, cursor }, readOptions(query, reply));
-      return sendAnswer(request, reply, answer, { text: () => printDiff(answer), keeping: { pinned: isPinned(query, answer.basis) } });
+      return sendAnswer(request, reply, answer, {
+        text: () => printDiff(answer),
+        keeping: { pinned: isPinned(query, answer.basis) },
+      });
     },
   );
 }
@@ -168,15 +251,24 @@ function transactionRoutes(app: App, door: Door): void {
         description: 'Who, when and why; their facts stand in `GET …/transactions/{tx}`.',
         params: databaseParams,
         querystring: transactionsQuery,
-        response: { 200: answerDoc('A page of transactions.', transactionsSchema), ...problemDocs(400, 404, 422, 504) },
+        response: {
+          200: answerDoc('A page of transactions.', transactionsSchema),
+          ...problemDocs(400, 404, 422, 504),
+        },
       },
     },
     async (request, reply) => {
       const { query } = request;
       const { from, to, author, limit, cursor } = query;
       const database = await databaseOf(door, request.params.db);
-      const answer = await database.transactions({ from, to, author, limit, cursor }, readOptions(query, reply));
-      return sendAnswer(request, reply, answer, { text: () => printTransactions(answer), keeping: { pinned: isPinned(query, answer.basis) } });
+      const answer = await database.transactions(
+        { from, to, author, limit, cursor },
+        readOptions(query, reply),
+      );
+      return sendAnswer(request, reply, answer, {
+        text: () => printTransactions(answer),
+        keeping: { pinned: isPinned(query, answer.basis) },
+      });
     },
   );
 
@@ -188,7 +280,10 @@ function transactionRoutes(app: App, door: Door): void {
         summary: 'A transaction with its facts',
         params: transactionParams,
         querystring: readQuery,
-        response: { 200: answerDoc('What it wrote.', transactionSchema), ...problemDocs(400, 404, 504) },
+        response: {
+          200: answerDoc('What it wrote.', transactionSchema),
+          ...problemDocs(400, 404, 504),
+        },
       },
     },
     async (request, reply) => {
@@ -196,7 +291,10 @@ function transactionRoutes(app: App, door: Door): void {
       const database = await databaseOf(door, request.params.db);
       const answer = await database.transaction(tx, readOptions(request.query, reply));
       // What a transaction wrote is the same at every basis.
-      return sendAnswer(request, reply, answer, { text: () => printTransaction(answer), keeping: { pinned: true, tag: `tx-${tx}` } });
+      return sendAnswer(request, reply, answer, {
+        text: () => printTransaction(answer),
+        keeping: { pinned: true, tag: `tx-${tx}` },
+      });
     },
   );
 }
@@ -211,13 +309,19 @@ function databaseReadRoutes(app: App, door: Door): void {
         description: 'All attributes, built-in ones included, as of any moment.',
         params: databaseParams,
         querystring: readQuery,
-        response: { 200: answerDoc('Attributes by name.', schemaSchema), ...problemDocs(400, 404, 422, 504) },
+        response: {
+          200: answerDoc('Attributes by name.', schemaSchema),
+          ...problemDocs(400, 404, 422, 504),
+        },
       },
     },
     async (request, reply) => {
       const database = await databaseOf(door, request.params.db);
       const answer = await database.schema(readOptions(request.query, reply));
-      return sendAnswer(request, reply, answer, { text: () => printSchema(answer), keeping: { pinned: isPinned(request.query, answer.basis) } });
+      return sendAnswer(request, reply, answer, {
+        text: () => printSchema(answer),
+        keeping: { pinned: isPinned(request.query, answer.basis) },
+      });
     },
   );
 
@@ -235,7 +339,10 @@ function databaseReadRoutes(app: App, door: Door): void {
     },
     async (request, reply) => {
       const database = await databaseOf(door, request.params.db);
-      return reply.header('cache-control', 'no-store').type(JSON_TYPE).send(printStatus(await database.status()));
+      return reply
+        .header('cache-control', 'no-store')
+        .type(JSON_TYPE)
+        .send(printStatus(await database.status()));
     },
   );
 }

@@ -4,7 +4,10 @@ export class RouteTable {
 
   /** @param url as the framework writes routes: `:name` for a part, `*` for the rest */
   add(method: string | readonly string[], url: string): void {
-    const source = url.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*').replace(/:[a-zA-Z]+/g, '[^/]+');
+    const source = url
+      .replace(/[.+?^${}()|[\]\\]/g, '\\$&')
+      .replaceAll('*', '.*')
+      .replace(/:[a-zA-Z]+/g, '[^/]+');
     const pattern = new RegExp(`^${source}$`);
     let route = this.#routes.find((each) => each.pattern.source === pattern.source);
     if (route === undefined) {
@@ -18,7 +21,9 @@ export class RouteTable {
   methodsOf(url: string): readonly string[] {
     const query = url.indexOf('?');
     const path = query < 0 ? url : url.slice(0, query);
-    const found = this.#routes.filter(({ pattern }) => pattern.test(path)).flatMap(({ methods }) => [...methods]);
+    const found = this.#routes
+      .filter(({ pattern }) => pattern.test(path))
+      .flatMap(({ methods }) => [...methods]);
     return [...new Set(found)].toSorted();
   }
 }

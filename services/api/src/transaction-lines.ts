@@ -29,7 +29,10 @@ interface Entry {
  * Commits one document a line, and answers line by line in order while lines still arrive. A refused line is answered by its
  * problem (with its `line`) and the rest goes on. Reads no further line while the bounds of {@link LinesOptions} are reached.
  */
-export async function* answerLines(lines: AsyncIterable<Line>, options: LinesOptions): AsyncGenerator<string> {
+export async function* answerLines(
+  lines: AsyncIterable<Line>,
+  options: LinesOptions,
+): AsyncGenerator<string> {
   const window = new Window(options);
   // Not awaited: it may hang on a sender that says nothing more, until the connection ends.
   void window.read(lines);
@@ -69,7 +72,8 @@ class Window {
     try {
       if (stopping.aborted) stop();
       for await (const line of lines) {
-        while (this.#isFull() && !this.#ended) await new Promise<void>((resolve) => (this.#wakeReader = resolve));
+        while (this.#isFull() && !this.#ended)
+          await new Promise<void>((resolve) => (this.#wakeReader = resolve));
         if (this.#ended) return;
         this.#lastLine = line.number;
         this.#start(line);
@@ -100,7 +104,13 @@ class Window {
 
   #stop(): void {
     this.end();
-    this.#refuse(this.#lastLine + 1, new PyralogError('stopping', 'The server is stopping: neither this line nor what follows it was committed.'));
+    this.#refuse(
+      this.#lastLine + 1,
+      new PyralogError(
+        'stopping',
+        'The server is stopping: neither this line nor what follows it was committed.',
+      ),
+    );
     this.#allRead = true;
   }
 
@@ -121,7 +131,11 @@ class Window {
 
   #isFull(): boolean {
     const { inFlightMax, bytesMax, unsentMax } = this.#options;
-    return this.#inFlight >= inFlightMax || (this.#bytes >= bytesMax && this.#inFlight > 0) || this.#unsent >= unsentMax;
+    return (
+      this.#inFlight >= inFlightMax ||
+      (this.#bytes >= bytesMax && this.#inFlight > 0) ||
+      this.#unsent >= unsentMax
+    );
   }
 
   #start({ number, bytes }: Line): void {
@@ -134,7 +148,8 @@ class Window {
     this.#inFlight++;
     this.#bytes += entry.bytes;
     this.#options.transact(bytes).then(
-      (result: CommitResult) => this.#settle(entry, `${printCommit(result, this.#options.withFacts)}\n`),
+      (result: CommitResult) =>
+        this.#settle(entry, `${printCommit(result, this.#options.withFacts)}\n`),
       (error: unknown) => this.#settle(entry, problemLine(number, problemFor(error))),
     );
   }

@@ -12,7 +12,9 @@ export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, ht
   return (data: unknown) => {
     try {
       const result = schema.safeParse(data);
-      return result.success ? { value: result.data } : { error: refusalOf(result.error, schema, data) };
+      return result.success
+        ? { value: result.data }
+        : { error: refusalOf(result.error, schema, data) };
     } catch (error) {
       return { error: error as Error };
     }
@@ -29,13 +31,18 @@ export function checkParameters<T>(schema: z.ZodType<T>, data: unknown): T {
 /** The first issue in our words. */
 export function refusalOf(error: z.ZodError, schema: z.ZodType, data: unknown): PyralogError {
   const issue = error.issues[0];
-  if (issue === undefined) return new PyralogError('parameter-invalid', 'The parameters are not valid.');
+  if (issue === undefined)
+    return new PyralogError('parameter-invalid', 'The parameters are not valid.');
   if (issue.code === 'unrecognized_keys') return unknownName(issue.keys[0] ?? '', namesOf(schema));
   const name = issue.path.map(String).join('.');
   const given = name === '' ? data : (data as Record<string, unknown>)[name];
-  return new PyralogError('parameter-invalid', `${name === '' ? '' : `${name}: `}${problemOf(issue, given)}`, {
-    extra: name === '' ? {} : { parameter: name },
-  });
+  return new PyralogError(
+    'parameter-invalid',
+    `${name === '' ? '' : `${name}: `}${problemOf(issue, given)}`,
+    {
+      extra: name === '' ? {} : { parameter: name },
+    },
+  );
 }
 
 function problemOf(issue: z.core.$ZodIssue, given: unknown): string {
@@ -47,12 +54,19 @@ function problemOf(issue: z.core.$ZodIssue, given: unknown): string {
 
 function unknownName(name: string, allowed: readonly string[]): PyralogError {
   const nearest = nearestName(name, allowed);
-  const list = allowed.length === 0 ? 'There are no parameters here.' : `The parameters are ${allowed.join(', ')}.`;
+  const list =
+    allowed.length === 0
+      ? 'There are no parameters here.'
+      : `The parameters are ${allowed.join(', ')}.`;
   const shown = JSON.stringify(name.length <= 60 ? name : `${name.slice(0, 57)}…`);
-  return new PyralogError('parameter-invalid', `There is no parameter ${shown.toWellFormed()} here.`, {
-    hint: nearest === undefined ? list : `Did you mean ${JSON.stringify(nearest)}? ${list}`,
-    extra: { parameter: name, allowed },
-  });
+  return new PyralogError(
+    'parameter-invalid',
+    `There is no parameter ${shown.toWellFormed()} here.`,
+    {
+      hint: nearest === undefined ? list : `Did you mean ${JSON.stringify(nearest)}? ${list}`,
+      extra: { parameter: name, allowed },
+    },
+  );
 }
 
 function namesOf(schema: z.ZodType): readonly string[] {

@@ -3,7 +3,13 @@ import { Readable } from 'node:stream';
 import { type CreateOptions, printCommit, printStatus } from '@pyralog/client';
 import { type Json, JsonNumber, JsonObject, parseJson, PyralogError } from '@pyralog/model';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { commitSchema, createSchema, databasesSchema, documentSchema, statusSchema } from './answer-schemas.ts';
+import {
+  commitSchema,
+  createSchema,
+  databasesSchema,
+  documentSchema,
+  statusSchema,
+} from './answer-schemas.ts';
 import { JSON_TYPE, NDJSON_TYPE } from './answers.ts';
 import { linesOf, mediaType, readBody } from './bodies.ts';
 import { answerDoc, type App, checkName, databaseOf, type Door, problemDocs } from './door.ts';
@@ -24,8 +30,18 @@ const TRANSACT = [
 
 /** What makes databases and changes them. */
 export function writeRoutes(app: App, door: Door): void {
-  app.get('/v1', { schema: { tags: ['databases'], summary: 'The databases of this server', querystring: noQuery, response: { 200: answerDoc('Their names.', databasesSchema) } } }, async (_request, reply) =>
-    reply.type(JSON_TYPE).send(JSON.stringify({ databases: await door.host.list() })),
+  app.get(
+    '/v1',
+    {
+      schema: {
+        tags: ['databases'],
+        summary: 'The databases of this server',
+        querystring: noQuery,
+        response: { 200: answerDoc('Their names.', databasesSchema) },
+      },
+    },
+    async (_request, reply) =>
+      reply.type(JSON_TYPE).send(JSON.stringify({ databases: await door.host.list() })),
   );
 
   app.put(
@@ -34,11 +50,16 @@ export function writeRoutes(app: App, door: Door): void {
       schema: {
         tags: ['databases'],
         summary: 'Make a database',
-        description: 'Does nothing where it is there with the same settings; others are refused. The body may be left out.',
+        description:
+          'Does nothing where it is there with the same settings; others are refused. The body may be left out.',
         params: databaseParams,
         querystring: noQuery,
         body: createSchema,
-        response: { 200: answerDoc('It was there.', statusSchema), 201: answerDoc('It was made.', statusSchema), ...problemDocs(400, 409, 415) },
+        response: {
+          200: answerDoc('It was there.', statusSchema),
+          201: answerDoc('It was made.', statusSchema),
+          ...problemDocs(400, 409, 415),
+        },
       },
     },
     async (request, reply) => {
@@ -46,7 +67,10 @@ export function writeRoutes(app: App, door: Door): void {
       checkName(db);
       const made = await door.host.create(db, await createOptions(request, door));
       const status = await (await door.host.database(db)).status();
-      return reply.code(made === 'created' ? 201 : 200).type(JSON_TYPE).send(printStatus(status));
+      return reply
+        .code(made === 'created' ? 201 : 200)
+        .type(JSON_TYPE)
+        .send(printStatus(status));
     },
   );
 
@@ -59,7 +83,10 @@ export function writeRoutes(app: App, door: Door): void {
         description: 'From now on transactions get the time at which they are committed.',
         params: databaseParams,
         querystring: noQuery,
-        response: { 200: answerDoc('The transaction that recorded it.', commitSchema), ...problemDocs(404, 503) },
+        response: {
+          200: answerDoc('The transaction that recorded it.', commitSchema),
+          ...problemDocs(404, 503),
+        },
       },
     },
     async (request, reply) => {
@@ -80,7 +107,13 @@ export function writeRoutes(app: App, door: Door): void {
         querystring: transactQuery,
         body: documentSchema,
         response: {
-          200: { description: 'Committed and durable.', content: { 'application/json': { schema: commitSchema }, 'application/x-ndjson': { schema: commitSchema } } },
+          200: {
+            description: 'Committed and durable.',
+            content: {
+              'application/json': { schema: commitSchema },
+              'application/x-ndjson': { schema: commitSchema },
+            },
+          },
           ...problemDocs(400, 404, 409, 413, 415, 422, 503),
         },
       },
@@ -90,11 +123,15 @@ export function writeRoutes(app: App, door: Door): void {
       const { facts } = request.query;
       const database = await databaseOf(door, request.params.db);
       const transact = door.metrics.counted(database);
-      if (type === 'application/x-ndjson') return streamTransactions(request, reply, { door, transact, withFacts: facts ?? false });
+      if (type === 'application/x-ndjson')
+        return streamTransactions(request, reply, { door, transact, withFacts: facts ?? false });
       const body = await readBody(bodyStream(request), door.budget);
       try {
         const result = await transact(body);
-        return reply.header('pyralog-basis', result.tx.toString()).type(JSON_TYPE).send(printCommit(result, facts ?? true));
+        return reply
+          .header('pyralog-basis', result.tx.toString())
+          .type(JSON_TYPE)
+          .send(printCommit(result, facts ?? true));
       } finally {
         door.budget.give(body.length);
       }
@@ -108,7 +145,11 @@ interface StreamOptions {
   readonly withFacts: boolean;
 }
 
-function streamTransactions(request: FastifyRequest, reply: FastifyReply, { door, transact, withFacts }: StreamOptions): FastifyReply {
+function streamTransactions(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { door, transact, withFacts }: StreamOptions,
+): FastifyReply {
   const { config, stopping } = door;
   const answers = answerLines(linesOf(bodyStream(request)), {
     transact,
@@ -118,7 +159,10 @@ function streamTransactions(request: FastifyRequest, reply: FastifyReply, { door
     unsentMax: config.unsentAnswersMax,
     stopping,
   });
-  return reply.type(NDJSON_TYPE).header('cache-control', 'no-store').send(Readable.from(answers, { highWaterMark: 1 }));
+  return reply
+    .type(NDJSON_TYPE)
+    .header('cache-control', 'no-store')
+    .send(Readable.from(answers, { highWaterMark: 1 }));
 }
 
 /** The parser of bodies passes them on as they come. */
@@ -134,8 +178,13 @@ async function createOptions(request: FastifyRequest, door: Door): Promise<Creat
   try {
     if (body.length === 0) return {};
     const json = parseJson(body);
-    if (!(json instanceof JsonObject)) throw new PyralogError('parameter-invalid', 'The settings of a database are an object.', { hint: 'For example {"mode":"import"}, or no body at all.' });
-    const data = Object.fromEntries(json.names.map((name, at) => [name, scalar(json.values[at] as Json)]));
+    if (!(json instanceof JsonObject))
+      throw new PyralogError('parameter-invalid', 'The settings of a database are an object.', {
+        hint: 'For example {"mode":"import"}, or no body at all.',
+      });
+    const data = Object.fromEntries(
+      json.names.map((name, at) => [name, scalar(json.values[at] as Json)]),
+    );
     const result = createSchema.safeParse(data);
     if (!result.success) throw refusalOf(result.error, createSchema, data);
     return result.data;

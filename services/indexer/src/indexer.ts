@@ -21,7 +21,15 @@ import {
 } from '@pyralog/format';
 import { buildRuns, Cutter, type CutRule } from '@pyralog/indexing';
 import type { Log, StoredRecord, TopicPartition } from '@pyralog/log';
-import { ATTRIBUTE_ENTITY_PREFIX, type Fact, foldSchema, initialSchema, type PartitionNo, PyralogError, type Schema } from '@pyralog/model';
+import {
+  ATTRIBUTE_ENTITY_PREFIX,
+  type Fact,
+  foldSchema,
+  initialSchema,
+  type PartitionNo,
+  PyralogError,
+  type Schema,
+} from '@pyralog/model';
 import type { ObjectStore } from '@pyralog/objects';
 import { Bucket, schemaOfManifest } from '@pyralog/reading';
 
@@ -94,7 +102,10 @@ export class Indexer {
   }
 
   async #take({ offset, value }: StoredRecord): Promise<void> {
-    const record = decodeCommitRecord(must(value, 'a commit log has no tombstones'), `commit record ${offset}`);
+    const record = decodeCommitRecord(
+      must(value, 'a commit log has no tombstones'),
+      `commit record ${offset}`,
+    );
     const { state, counts } = advance(this.#state, offset, record);
     this.#state = state;
     // What admission refuses has no effect on any reader (I6): it is in no segment.
@@ -126,7 +137,19 @@ export class Indexer {
       const { order, part, level, rows, bytes, hash, minTx, maxTx } = run;
       const name = runName(order, level, hash);
       await this.#put(runKey(info.name, partition, name), bytes);
-      runs.push({ name, order, part, level, rows, bytes: bytes.length, hash, minTx, maxTx, from, to: this.#state.next });
+      runs.push({
+        name,
+        order,
+        part,
+        level,
+        rows,
+        bytes: bytes.length,
+        hash,
+        minTx,
+        maxTx,
+        from,
+        to: this.#state.next,
+      });
     }
     const manifest: Manifest = {
       formatVersion: 0,
@@ -144,7 +167,11 @@ export class Indexer {
 
   async #putSegment(): Promise<SegmentInfo> {
     const { info, partition, codec } = this.#options;
-    const { bytes, name, from, to, rows, transactions, minTx, maxTx, hash } = this.#segment.finish(this.#table, this.#state.next, codec);
+    const { bytes, name, from, to, rows, transactions, minTx, maxTx, hash } = this.#segment.finish(
+      this.#table,
+      this.#state.next,
+      codec,
+    );
     await this.#put(segmentKey(info.name, partition, name), bytes);
     return { name, from, to, rows, bytes: bytes.length, hash, minTx, maxTx, transactions };
   }
@@ -160,15 +187,20 @@ export class Indexer {
   async #publish(manifest: Manifest): Promise<Manifest> {
     const { info, partition, objects } = this.#options;
     const key = manifestKey(info.name, partition, manifest.number);
-    if ((await objects.put(key, encodeManifest(manifest, this.#manifest))) === 'created') return manifest;
+    if ((await objects.put(key, encodeManifest(manifest, this.#manifest))) === 'created')
+      return manifest;
     const other = await this.#bucket.manifest(partition, manifest.number);
-    const hashes = (of: Manifest | undefined): string => JSON.stringify(of?.runs.map(({ hash }) => hash));
+    const hashes = (of: Manifest | undefined): string =>
+      JSON.stringify(of?.runs.map(({ hash }) => hash));
     if (other?.state.next !== manifest.state.next || hashes(other) !== hashes(manifest)) {
-      throw new PyralogError('object-damaged', `${key} was written by another indexer with other content.`, {
-        hint: 'Two versions or settings of the indexer run at once: stop one of them, and start the other again.',
-      });
+      throw new PyralogError(
+        'object-damaged',
+        `${key} was written by another indexer with other content.`,
+        {
+          hint: 'Two versions or settings of the indexer run at once: stop one of them, and start the other again.',
+        },
+      );
     }
     return other;
   }
 }
-

@@ -40,7 +40,10 @@ export async function run(channel: Channel, data: unknown): Promise<void> {
       topic,
       cutRule,
       log: new RemoteLog(log),
-      objects: bucketDir === undefined ? new RemoteObjects(objects) : await LocalObjects.open({ dir: bucketDir }),
+      objects:
+        bucketDir === undefined
+          ? new RemoteObjects(objects)
+          : await LocalObjects.open({ dir: bucketDir }),
       codec: await createCodec(),
       onManifest: ({ number }) => manifests.post({ number } satisfies ManifestMessage),
     },

@@ -39,15 +39,26 @@ export type EntityAttributes<S extends SchemaDefinition> = string extends keyof 
 export type AttributeName<S extends SchemaDefinition> = keyof S & string;
 
 /** One value to write. */
-export type InputOf<S extends SchemaDefinition, A extends keyof S> = string extends keyof S ? InputValue : WriteTypes[S[A]['valueType']];
+export type InputOf<S extends SchemaDefinition, A extends keyof S> = string extends keyof S
+  ? InputValue
+  : WriteTypes[S[A]['valueType']];
 
 /** What an assertion may give an attribute: a value, for `many` also several; null retracts all. */
 export type AttributeInputs<S extends SchemaDefinition> = string extends keyof S
   ? { readonly [name: string]: InputValue | readonly InputValue[] | null | undefined }
-  : { readonly [A in keyof S]?: InputOf<S, A> | null | undefined | (S[A] extends { readonly cardinality: 'many' } ? readonly InputOf<S, A>[] : never) };
+  : {
+      readonly [A in keyof S]?:
+        | InputOf<S, A>
+        | null
+        | undefined
+        | (S[A] extends { readonly cardinality: 'many' } ? readonly InputOf<S, A>[] : never);
+    };
 
 /** Map form of a definition; only what was said. */
-export function definitionOperation(ident: string, options: AttributeOptions): Readonly<Record<string, InputValue>> {
+export function definitionOperation(
+  ident: string,
+  options: AttributeOptions,
+): Readonly<Record<string, InputValue>> {
   return {
     entity: `attribute:${ident}`,
     'db/ident': ident,
@@ -60,14 +71,18 @@ export function definitionOperation(ident: string, options: AttributeOptions): R
 }
 
 /** Whether the database has the attribute as it was asked for, so that nothing need be written. */
-export function isDefined(options: AttributeOptions, existing: AttributeDefinition | undefined): boolean {
+export function isDefined(
+  options: AttributeOptions,
+  existing: AttributeDefinition | undefined,
+): boolean {
   return (
     existing !== undefined &&
     !existing.inferred &&
     existing.valueType === options.valueType &&
     existing.cardinality === (options.cardinality ?? 'one') &&
     existing.unique === options.unique &&
-    (options.index === undefined || existing.index === (options.index || options.unique !== undefined)) &&
+    (options.index === undefined ||
+      existing.index === (options.index || options.unique !== undefined)) &&
     (options.doc === undefined || existing.doc === options.doc)
   );
 }

@@ -24,9 +24,21 @@ import { parseDocument, partitionNo, PyralogError, type Tx } from '@pyralog/mode
 import type { ObjectStore } from '@pyralog/objects';
 import { serveObjects } from '@pyralog/objects/remote';
 import { type BlockCache, Bucket, DatabaseReader, PartitionReader } from '@pyralog/reading';
-import { type Clock, lanes, type Rand, type Thread, type Threads, type Timers } from '@pyralog/runtime';
+import {
+  type Clock,
+  lanes,
+  type Rand,
+  type Thread,
+  type Threads,
+  type Timers,
+} from '@pyralog/runtime';
 import type { Need, NeedAnswer } from '@pyralog/sequencing';
-import { INDEXER_LANES, INDEXER_THREAD, type IndexerThreadData, type ManifestMessage } from '@pyralog/service-indexer';
+import {
+  INDEXER_LANES,
+  INDEXER_THREAD,
+  type IndexerThreadData,
+  type ManifestMessage,
+} from '@pyralog/service-indexer';
 import { type LeaderIndex, PartitionLeader } from '@pyralog/service-sequencer';
 import { VERSION } from './version.ts';
 
@@ -67,14 +79,24 @@ export class EmbeddedDatabase implements Database {
   readonly #stop = new AbortController();
   #closePause = CLOSE_PAUSE_MILLIS;
 
-  private constructor(info: DatabaseInfo, ports: EmbeddedPorts, partition: PartitionReader, leader: PartitionLeader, indexer: Thread) {
+  private constructor(
+    info: DatabaseInfo,
+    ports: EmbeddedPorts,
+    partition: PartitionReader,
+    leader: PartitionLeader,
+    indexer: Thread,
+  ) {
     this.name = info.name;
     this.#info = info;
     this.#ports = ports;
     this.#partition = partition;
     this.#leader = leader;
     this.#indexer = indexer;
-    this.#reader = new DatabaseReader({ reader: partition, clock: ports.clock, requestClosed: () => leader.requestClosed() });
+    this.#reader = new DatabaseReader({
+      reader: partition,
+      clock: ports.clock,
+      requestClosed: () => leader.requestClosed(),
+    });
   }
 
   /** Recovers from bucket and log, claims the partition, and starts the indexer. */
@@ -83,7 +105,14 @@ export class EmbeddedDatabase implements Database {
     const topic: TopicPartition = { topic: `${info.name}.commits`, partition: PARTITION };
     await log.createTopic(topic.topic, info.partitions);
     const bucket = new Bucket(info.name, objects, codec);
-    const reader = await PartitionReader.open({ info, partition: PARTITION, bucket, cache, cutRule, timers });
+    const reader = await PartitionReader.open({
+      info,
+      partition: PARTITION,
+      bucket,
+      cache,
+      cutRule,
+      timers,
+    });
     const leader = await PartitionLeader.lead({
       topic,
       partition: PARTITION,
@@ -155,13 +184,17 @@ export class EmbeddedDatabase implements Database {
   }
 
   feed(query: FeedQuery): AsyncIterable<FeedEvent> {
-    const signal = query.signal === undefined ? this.#stop.signal : AbortSignal.any([query.signal, this.#stop.signal]);
+    const signal =
+      query.signal === undefined
+        ? this.#stop.signal
+        : AbortSignal.any([query.signal, this.#stop.signal]);
     return this.#reader.feed({ ...query, signal });
   }
 
   async status(): Promise<StatusAnswer> {
     const { state, manifest, closed, liveFacts, schema } = this.#partition;
-    const sum = (sizes: readonly { readonly bytes: number }[] | undefined): number => sizes?.reduce((all, { bytes }) => all + bytes, 0) ?? 0;
+    const sum = (sizes: readonly { readonly bytes: number }[] | undefined): number =>
+      sizes?.reduce((all, { bytes }) => all + bytes, 0) ?? 0;
     return {
       database: this.name,
       id: this.#info.id,
@@ -187,7 +220,9 @@ export class EmbeddedDatabase implements Database {
   }
 
   async goLive(): Promise<CommitResult> {
-    const document = { ops: [{ op: 'assert', entity: 'attribute:db/settings', attribute: 'db/mode', value: 'live' }] };
+    const document = {
+      ops: [{ op: 'assert', entity: 'attribute:db/settings', attribute: 'db/mode', value: 'live' }],
+    };
     return this.transact(Buffer.from(JSON.stringify(document)));
   }
 
@@ -200,7 +235,11 @@ export class EmbeddedDatabase implements Database {
   /** Adopts what the indexer writes, in order. */
   #follow(bucket: Bucket): void {
     const { onFailure, objects, log, bucketDir } = this.#ports;
-    const { manifests, log: logLane, objects: objectsLane } = lanes(this.#indexer.channel, INDEXER_LANES);
+    const {
+      manifests,
+      log: logLane,
+      objects: objectsLane,
+    } = lanes(this.#indexer.channel, INDEXER_LANES);
     serveLog(logLane, log);
     if (bucketDir === undefined) serveObjects(objectsLane, objects);
     let adopting: Promise<void> = Promise.resolve();
@@ -209,7 +248,11 @@ export class EmbeddedDatabase implements Database {
       adopting = adopting
         .then(async () => {
           const manifest = await bucket.manifest(PARTITION, number);
-          if (manifest === undefined) throw new PyralogError('object-missing', `Manifest ${number} was announced but is not there.`);
+          if (manifest === undefined)
+            throw new PyralogError(
+              'object-missing',
+              `Manifest ${number} was announced but is not there.`,
+            );
           await this.#partition.adopt(manifest);
           this.#leader.indexed(manifest.state.next);
         })
@@ -225,15 +268,30 @@ export class EmbeddedDatabase implements Database {
     while (!signal.aborted) {
       const before = this.#partition.state.next;
       await timers.sleep(this.#closePause, signal);
-      if (signal.aborted || this.#partition.state.next !== before || this.#partition.schema.mode === 'import') continue;
+      if (
+        signal.aborted ||
+        this.#partition.state.next !== before ||
+        this.#partition.schema.mode === 'import'
+      )
+        continue;
       this.#closePause = Math.min(CLOSE_PAUSE_MILLIS_MAX, this.#closePause * 2);
       this.#leader.requestClosed();
     }
   }
 }
 
-function startIndexer(info: DatabaseInfo, topic: TopicPartition, { threads, cutRule, bucketDir }: EmbeddedPorts): Thread {
-  return threads.start(INDEXER_THREAD, { info, partition: PARTITION, topic, cutRule, bucketDir } satisfies IndexerThreadData);
+function startIndexer(
+  info: DatabaseInfo,
+  topic: TopicPartition,
+  { threads, cutRule, bucketDir }: EmbeddedPorts,
+): Thread {
+  return threads.start(INDEXER_THREAD, {
+    info,
+    partition: PARTITION,
+    topic,
+    cutRule,
+    bucketDir,
+  } satisfies IndexerThreadData);
 }
 
 /** What the leader reads of the index: the runs of the adopted manifest. */

@@ -2,7 +2,14 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { toHex } from '@pyralog/base';
 import type { CreateOptions, Database, DatabaseHost } from '@pyralog/client';
-import { databaseKey, databaseOfKey, type DatabaseInfo, decodeDatabaseInfo, encodeDatabaseInfo, isDatabaseName } from '@pyralog/format';
+import {
+  databaseKey,
+  databaseOfKey,
+  type DatabaseInfo,
+  decodeDatabaseInfo,
+  encodeDatabaseInfo,
+  isDatabaseName,
+} from '@pyralog/format';
 import { createCodec } from '@pyralog/format/zstd';
 import { type CutRule, DEFAULT_CUT } from '@pyralog/indexing';
 import { LocalLog } from '@pyralog/log/local';
@@ -38,13 +45,20 @@ export class EmbeddedHost implements DatabaseHost {
   }
 
   /** @throws PyralogError `data-locked`, `log-damaged`, `storage-failed`, … */
-  static async open({ dir, cutRule = DEFAULT_CUT, cacheBytes = CACHE_BYTES, onFailure = toStderr }: EmbeddedOptions): Promise<EmbeddedHost> {
+  static async open({
+    dir,
+    cutRule = DEFAULT_CUT,
+    cacheBytes = CACHE_BYTES,
+    onFailure = toStderr,
+  }: EmbeddedOptions): Promise<EmbeddedHost> {
     const bucketDir = dir === undefined ? undefined : join(dir, 'bucket');
     if (dir !== undefined) await mkdir(dir, { recursive: true });
-    const log = dir === undefined ? new MemoryLog() : await LocalLog.open({ dir: join(dir, 'log') });
+    const log =
+      dir === undefined ? new MemoryLog() : await LocalLog.open({ dir: join(dir, 'log') });
     return new EmbeddedHost({
       log,
-      objects: bucketDir === undefined ? new MemoryObjects() : await LocalObjects.open({ dir: bucketDir }),
+      objects:
+        bucketDir === undefined ? new MemoryObjects() : await LocalObjects.open({ dir: bucketDir }),
       codec: await createCodec(),
       cache: new BlockCache(cacheBytes),
       clock: new SystemClock(),
@@ -57,7 +71,10 @@ export class EmbeddedHost implements DatabaseHost {
     });
   }
 
-  async create(name: string, { partitions = 1, strict = false, mode = 'live' }: CreateOptions = {}): Promise<'created' | 'exists'> {
+  async create(
+    name: string,
+    { partitions = 1, strict = false, mode = 'live' }: CreateOptions = {},
+  ): Promise<'created' | 'exists'> {
     checkName(name);
     if (partitions !== 1) {
       throw new PyralogError('parameter-invalid', `partitions: ${partitions} is not 1.`, {
@@ -74,9 +91,11 @@ export class EmbeddedHost implements DatabaseHost {
       mode,
       created: formatInstant(clock.nowNanos() / 1000n),
     };
-    if ((await objects.put(databaseKey(name), encodeDatabaseInfo(info))) === 'created') return 'created';
+    if ((await objects.put(databaseKey(name), encodeDatabaseInfo(info))) === 'created')
+      return 'created';
     const there = await this.#info(name);
-    if (there.partitions === partitions && there.strict === strict && there.mode === mode) return 'exists';
+    if (there.partitions === partitions && there.strict === strict && there.mode === mode)
+      return 'exists';
     throw new PyralogError('database-exists', `The database ${name} exists with other settings.`, {
       hint: `It was made with ${JSON.stringify({ partitions: there.partitions, strict: there.strict, mode: there.mode })}.`,
     });
@@ -92,7 +111,8 @@ export class EmbeddedHost implements DatabaseHost {
   }
 
   database(name: string): Promise<Database> {
-    if (this.#closed) return Promise.reject(new PyralogError('stopping', 'The databases are closed.'));
+    if (this.#closed)
+      return Promise.reject(new PyralogError('stopping', 'The databases are closed.'));
     const open = this.#open.get(name);
     if (open !== undefined) return open;
     const opening = this.#info(name).then((info) => EmbeddedDatabase.open(info, this.#ports));
@@ -105,7 +125,8 @@ export class EmbeddedHost implements DatabaseHost {
     if (this.#closed) return;
     this.#closed = true;
     const open = await Promise.allSettled(this.#open.values());
-    for (const result of open) if (result.status === 'fulfilled') await result.value[Symbol.asyncDispose]();
+    for (const result of open)
+      if (result.status === 'fulfilled') await result.value[Symbol.asyncDispose]();
     await this.#ports.log[Symbol.asyncDispose]();
   }
 
@@ -127,9 +148,13 @@ export function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedHost> {
 
 function checkName(name: string): void {
   if (isDatabaseName(name)) return;
-  throw new PyralogError('database-name-invalid', `${JSON.stringify(name)} is no name of a database.`, {
-    hint: 'A name begins with a letter and has up to 48 lower-case letters, digits and hyphens.',
-  });
+  throw new PyralogError(
+    'database-name-invalid',
+    `${JSON.stringify(name)} is no name of a database.`,
+    {
+      hint: 'A name begins with a letter and has up to 48 lower-case letters, digits and hyphens.',
+    },
+  );
 }
 
 function toStderr(what: string, error: unknown): void {

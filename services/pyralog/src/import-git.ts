@@ -1,7 +1,20 @@
 import type { Database } from '@pyralog/client';
-import { DOCUMENT_BYTES_MAX, isPyralogError, OPERATIONS_MAX, PyralogError, TX_NONE } from '@pyralog/model';
+import {
+  DOCUMENT_BYTES_MAX,
+  isPyralogError,
+  OPERATIONS_MAX,
+  PyralogError,
+  TX_NONE,
+} from '@pyralog/model';
 import type { Clock, Timers } from '@pyralog/runtime';
-import { commitDocument, commitEntity, GIT_ATTRIBUTES, HEAD_ATTRIBUTE, HEAD_ENTITY, schemaDocument } from './git/documents.ts';
+import {
+  commitDocument,
+  commitEntity,
+  GIT_ATTRIBUTES,
+  HEAD_ATTRIBUTE,
+  HEAD_ENTITY,
+  schemaDocument,
+} from './git/documents.ts';
 import { planHistory, type Plan, readHistory } from './git/history.ts';
 import { ImportClock } from './git/import-clock.ts';
 import { InFlight } from './in-flight.ts';
@@ -64,7 +77,11 @@ const PAUSE_MILLIS = 250;
  * @throws PyralogError `import-diverged` where the chain does not continue what is there,
  *   `transaction-too-large` for a commit beyond the limits, `import-source-failed` where git fails
  */
-export async function importGit(database: GitImportTarget, repository: Repository, options: GitImportOptions): Promise<GitImportSummary> {
+export async function importGit(
+  database: GitImportTarget,
+  repository: Repository,
+  options: GitImportOptions,
+): Promise<GitImportSummary> {
   const head = await resolveCommit(repository, options.ref ?? 'HEAD');
   const run = new Run(database, repository, options);
   let attempt = 0;
@@ -74,7 +91,8 @@ export async function importGit(database: GitImportTarget, repository: Repositor
       return await run.load(head);
     } catch (error) {
       attempt = run.transactions > before ? 1 : attempt + 1;
-      if (!mayPass(error) || attempt >= ATTEMPTS_MAX || options.signal?.aborted === true) throw error;
+      if (!mayPass(error) || attempt >= ATTEMPTS_MAX || options.signal?.aborted === true)
+        throw error;
       await options.timers.sleep(PAUSE_MILLIS * 2 ** attempt);
     }
   }
@@ -103,27 +121,46 @@ class Run {
     if (stored === head) return this.#summary(true);
     const plan = await this.#plan(head, stored);
     const { mode, attributes } = await this.#database.schema();
-    const clock = mode === 'import' ? new ImportClock(await newestTx(this.#database), this.#options.clock) : undefined;
+    const clock =
+      mode === 'import'
+        ? new ImportClock(await newestTx(this.#database), this.#options.clock)
+        : undefined;
     const known = new Set(attributes.map(({ ident }) => ident));
-    const missing = GIT_ATTRIBUTES.filter((attribute) => !known.has(attribute['db/ident'] as string));
+    const missing = GIT_ATTRIBUTES.filter(
+      (attribute) => !known.has(attribute['db/ident'] as string),
+    );
     return this.#send(plan, stored, missing, clock);
   }
 
   async #plan(head: Sha, stored: Sha | undefined): Promise<Plan> {
     if (stored !== undefined && (await treeOf(this.#repository, stored)) === undefined) {
-      throw diverged(`${this.#repository.name} does not have commit ${stored}, which was imported last.`);
+      throw diverged(
+        `${this.#repository.name} does not have commit ${stored}, which was imported last.`,
+      );
     }
     const plan = await planHistory(this.#repository, head, stored);
     if (plan.base !== stored || plan.chain.length === 0) {
-      throw diverged(`Commit ${stored ?? 'none'}, which was imported last, is not in the first-parent history of ${head}.`);
+      throw diverged(
+        `Commit ${stored ?? 'none'}, which was imported last, is not in the first-parent history of ${head}.`,
+      );
     }
     return plan;
   }
 
-  async #send(plan: Plan, stored: Sha | undefined, missing: typeof GIT_ATTRIBUTES, clock: ImportClock | undefined): Promise<GitImportSummary> {
+  async #send(
+    plan: Plan,
+    stored: Sha | undefined,
+    missing: typeof GIT_ATTRIBUTES,
+    clock: ImportClock | undefined,
+  ): Promise<GitImportSummary> {
     const { signal } = this.#options;
-    const flight = new InFlight({ countMax: this.#options.inFlightMax, bytesMax: IN_FLIGHT_BYTES_MAX });
-    const baseTree = (stored === undefined ? undefined : await treeOf(this.#repository, stored)) ?? this.#repository.emptyTree;
+    const flight = new InFlight({
+      countMax: this.#options.inFlightMax,
+      bytesMax: IN_FLIGHT_BYTES_MAX,
+    });
+    const baseTree =
+      (stored === undefined ? undefined : await treeOf(this.#repository, stored)) ??
+      this.#repository.emptyTree;
     let previous = stored;
     let position = 0;
     let newest = -1;

@@ -14,14 +14,16 @@ export class InFlight {
 
   /** Waits for room, then sends. @returns false where an earlier one was refused, and nothing was sent */
   async send(bytes: number, call: () => Promise<void>): Promise<boolean> {
-    while (this.#failure === undefined && this.#pending.size > 0 && this.#isFull(bytes)) await Promise.race(this.#pending);
+    while (this.#failure === undefined && this.#pending.size > 0 && this.#isFull(bytes))
+      await Promise.race(this.#pending);
     if (this.#failure !== undefined) return false;
     const number = this.#sent++;
     this.#bytes += bytes;
     const pending = call()
       .catch((error: unknown) => {
         // Those behind a refused one are refused for its sake: the reason is the first one's.
-        if (this.#failure === undefined || number < this.#failure.number) this.#failure = { number, error };
+        if (this.#failure === undefined || number < this.#failure.number)
+          this.#failure = { number, error };
       })
       .finally(() => {
         this.#bytes -= bytes;

@@ -1,5 +1,19 @@
-export { type CommitResult, type Database, type DatabaseHost, HttpHost, type SchemaAnswer, type StatusAnswer } from '@pyralog/client';
-export { type AttributeDefinition, type ErrorCode, isPyralogError, PyralogError, type Tx, type ValueType } from '@pyralog/model';
+export {
+  type CommitResult,
+  type Database,
+  type DatabaseHost,
+  HttpHost,
+  type SchemaAnswer,
+  type StatusAnswer,
+} from '@pyralog/client';
+export {
+  type AttributeDefinition,
+  type ErrorCode,
+  isPyralogError,
+  PyralogError,
+  type Tx,
+  type ValueType,
+} from '@pyralog/model';
 export * from './attribute-types.ts';
 export * from './embedded.ts';
 export * from './import-git.ts';

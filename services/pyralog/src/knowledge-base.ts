@@ -11,11 +11,37 @@ import {
   type SchemaAnswer,
   type StatusAnswer,
 } from '@pyralog/client';
-import { type AttributeDefinition, PyralogError, type Tx, TX_NONE, type Value } from '@pyralog/model';
-import { type AttributeOptions, definitionOperation, type EntityAttributes, isDefined, type SchemaDefinition } from './attribute-types.ts';
+import {
+  type AttributeDefinition,
+  PyralogError,
+  type Tx,
+  TX_NONE,
+  type Value,
+} from '@pyralog/model';
+import {
+  type AttributeOptions,
+  definitionOperation,
+  type EntityAttributes,
+  isDefined,
+  type SchemaDefinition,
+} from './attribute-types.ts';
 import { type Moment, toTx } from './moment.ts';
-import { printTransaction, resolveIds, type ReturnedEntities, type ReturnedIds, TransactionBuilder, type TransactionInput } from './transaction.ts';
-import { instantOfTx, type KnowledgeFact, readFact, type ReadValue, readValue, Ref } from './values.ts';
+import {
+  printTransaction,
+  resolveIds,
+  type ReturnedEntities,
+  type ReturnedIds,
+  TransactionBuilder,
+  type TransactionInput,
+} from './transaction.ts';
+import {
+  instantOfTx,
+  type KnowledgeFact,
+  readFact,
+  type ReadValue,
+  readValue,
+  type Ref,
+} from './values.ts';
 
 export interface OpenOptions<S extends SchemaDefinition = SchemaDefinition> {
   /** Default `main`; made where it does not exist. */
@@ -61,11 +87,19 @@ export interface HistoryOptions extends ReadAt {
 }
 
 /** A leading part of an index (its letters name the order), and a range of values under it. */
-export interface FactsOptions extends ReadAt, Pick<FactsQuery, 'index' | 'entity' | 'attribute' | 'value' | 'valueFrom' | 'valueTo'> {}
+export interface FactsOptions
+  extends
+    ReadAt,
+    Pick<FactsQuery, 'index' | 'entity' | 'attribute' | 'value' | 'valueFrom' | 'valueTo'> {}
 
 export interface FeedOptions {
   /** Default `beginning`; an offset of an earlier change goes on after it, `{ after: tx }` after that transaction. */
-  readonly from?: 'beginning' | 'now' | { readonly offset: string } | { readonly after: Tx } | undefined;
+  readonly from?:
+    | 'beginning'
+    | 'now'
+    | { readonly offset: string }
+    | { readonly after: Tx }
+    | undefined;
   /** Wait for what comes; default true. */
   readonly follow?: boolean | undefined;
   readonly entity?: string | undefined;
@@ -93,7 +127,9 @@ export interface Change {
  * With a schema (`open(dir, { schema: defineSchema({…}) })`) entities and transactions have its types, and
  * opening makes sure that the database has them too.
  */
-export class KnowledgeBase<S extends SchemaDefinition = SchemaDefinition> implements AsyncDisposable {
+export class KnowledgeBase<
+  S extends SchemaDefinition = SchemaDefinition,
+> implements AsyncDisposable {
   readonly #host: DatabaseHost;
   readonly #database: Database;
   /** The newest transaction of this object: later reads wait for it. */
@@ -108,7 +144,10 @@ export class KnowledgeBase<S extends SchemaDefinition = SchemaDefinition> implem
    * Opens a data directory in this process, or a database in memory that goes with it.
    * @throws PyralogError `data-locked` while another process has the directory
    */
-  static async open<const S extends SchemaDefinition = SchemaDefinition>(dir?: string, options: OpenOptions<S> = {}): Promise<KnowledgeBase<S>> {
+  static async open<const S extends SchemaDefinition = SchemaDefinition>(
+    dir?: string,
+    options: OpenOptions<S> = {},
+  ): Promise<KnowledgeBase<S>> {
     const { openEmbedded } = await import('./embedded.ts');
     const name = options.database ?? 'main';
     return KnowledgeBase.#prepare(await openEmbedded({ dir }), name, true, options.schema);
@@ -118,17 +157,28 @@ export class KnowledgeBase<S extends SchemaDefinition = SchemaDefinition> implem
    * Connects to a database of a server: `http://127.0.0.1:4000/v1/main`.
    * @throws PyralogError `unreachable`, `database-not-found`
    */
-  static async connect<const S extends SchemaDefinition = SchemaDefinition>(url: string, options: ConnectOptions<S> = {}): Promise<KnowledgeBase<S>> {
+  static async connect<const S extends SchemaDefinition = SchemaDefinition>(
+    url: string,
+    options: ConnectOptions<S> = {},
+  ): Promise<KnowledgeBase<S>> {
     const { server, name } = databaseAddress(url);
     return KnowledgeBase.#prepare(new HttpHost(server), name, false, options.schema);
   }
 
   /** Takes any host; it is disposed with the knowledge base. */
-  static async on<const S extends SchemaDefinition = SchemaDefinition>(host: DatabaseHost, options: OpenOptions<S> = {}): Promise<KnowledgeBase<S>> {
+  static async on<const S extends SchemaDefinition = SchemaDefinition>(
+    host: DatabaseHost,
+    options: OpenOptions<S> = {},
+  ): Promise<KnowledgeBase<S>> {
     return KnowledgeBase.#prepare(host, options.database ?? 'main', true, options.schema);
   }
 
-  static async #prepare<S extends SchemaDefinition>(host: DatabaseHost, name: string, create: boolean, schema: S | undefined): Promise<KnowledgeBase<S>> {
+  static async #prepare<S extends SchemaDefinition>(
+    host: DatabaseHost,
+    name: string,
+    create: boolean,
+    schema: S | undefined,
+  ): Promise<KnowledgeBase<S>> {
     try {
       if (create) await host.create(name);
       const kb = new KnowledgeBase<S>(host, await host.database(name));
@@ -149,15 +199,25 @@ export class KnowledgeBase<S extends SchemaDefinition = SchemaDefinition> implem
    * Commits what the callback collects, whole or not at all, and resolves when it is durable. `ids` has the ids
    * of the entities that the callback returns.
    */
-  transact<const R extends ReturnedEntities>(build: (t: TransactionBuilder<S>) => R): Promise<TransactionResult<ReturnedIds<R>>>;
+  transact<const R extends ReturnedEntities>(
+    build: (t: TransactionBuilder<S>) => R,
+  ): Promise<TransactionResult<ReturnedIds<R>>>;
   /** Commits a transaction document; `ids` has the ids of its temporary ids. */
-  transact(document: TransactionInput): Promise<TransactionResult<Readonly<Record<string, string>>>>;
-  async transact<R extends ReturnedEntities>(given: TransactionInput | ((t: TransactionBuilder<S>) => R)): Promise<TransactionResult<unknown>> {
+  transact(
+    document: TransactionInput,
+  ): Promise<TransactionResult<Readonly<Record<string, string>>>>;
+  async transact<R extends ReturnedEntities>(
+    given: TransactionInput | ((t: TransactionBuilder<S>) => R),
+  ): Promise<TransactionResult<unknown>> {
     if (typeof given !== 'function') return this.#commit(given, (ids) => Object.fromEntries(ids));
     const builder = new TransactionBuilder<S>();
     const returned = given(builder);
     if (returned instanceof Promise) {
-      throw new PyralogError('usage', 'The callback of transact() is asynchronous, so nothing was committed.', { hint: 'Read first, then collect the operations in a plain function.' });
+      throw new PyralogError(
+        'usage',
+        'The callback of transact() is asynchronous, so nothing was committed.',
+        { hint: 'Read first, then collect the operations in a plain function.' },
+      );
     }
     return this.#commit(builder.build(), (ids) => resolveIds(returned, ids));
   }
@@ -171,7 +231,11 @@ export class KnowledgeBase<S extends SchemaDefinition = SchemaDefinition> implem
       const read = values.map(readValue);
       attributes[name] = cardinality === 'one' && read.length === 1 ? (read[0] as ReadValue) : read;
     }
-    return { entity: answer.entity, basis: answer.basis, attributes: attributes as EntityAttributes<S> };
+    return {
+      entity: answer.entity,
+      basis: answer.basis,
+      attributes: attributes as EntityAttributes<S>,
+    };
   }
 
   /** As {@link entity}, at a moment of the past. */
@@ -180,11 +244,20 @@ export class KnowledgeBase<S extends SchemaDefinition = SchemaDefinition> implem
   }
 
   /** Every fact about an entity, oldest first. */
-  async history(entity: string | Ref, options: HistoryOptions = {}): Promise<readonly KnowledgeFact[]> {
+  async history(
+    entity: string | Ref,
+    options: HistoryOptions = {},
+  ): Promise<readonly KnowledgeFact[]> {
     const { attribute, from, to, ...at } = options;
-    const query = { attribute, from: from === undefined ? undefined : toTx(from), to: to === undefined ? undefined : toTx(to) };
+    const query = {
+      attribute,
+      from: from === undefined ? undefined : toTx(from),
+      to: to === undefined ? undefined : toTx(to),
+    };
     const read = this.#readOptions(at);
-    return collect(this.#pages((page) => this.#database.history(String(entity), { ...query, ...page }, read)));
+    return collect(
+      this.#pages((page) => this.#database.history(String(entity), { ...query, ...page }, read)),
+    );
   }
 
   /** Facts in force, in the order of an index, all at one basis. */
@@ -200,7 +273,13 @@ export class KnowledgeBase<S extends SchemaDefinition = SchemaDefinition> implem
   }
 
   /** What is in force at `to` and was not at `from`, and the other way round. */
-  async diff(from: Moment, to: Moment): Promise<{ readonly added: readonly KnowledgeFact[]; readonly removed: readonly KnowledgeFact[] }> {
+  async diff(
+    from: Moment,
+    to: Moment,
+  ): Promise<{
+    readonly added: readonly KnowledgeFact[];
+    readonly removed: readonly KnowledgeFact[];
+  }> {
     const added: KnowledgeFact[] = [];
     const removed: KnowledgeFact[] = [];
     let cursor: string | undefined;
@@ -228,7 +307,13 @@ export class KnowledgeBase<S extends SchemaDefinition = SchemaDefinition> implem
     for await (const event of this.#database.feed({ ...filters, follow, offset: offsetOf(from) })) {
       if (event.kind !== 'transaction') continue;
       const { offset, tx, meta, facts } = event;
-      yield { offset, tx, instant: instantOfTx(tx), meta: readMeta(meta), facts: facts.map(readFact) };
+      yield {
+        offset,
+        tx,
+        instant: instantOfTx(tx),
+        meta: readMeta(meta),
+        facts: facts.map(readFact),
+      };
     }
   }
 
@@ -248,14 +333,25 @@ export class KnowledgeBase<S extends SchemaDefinition = SchemaDefinition> implem
 
   async #ensure(schema: SchemaDefinition): Promise<void> {
     const { attributes } = await this.schema();
-    const existing = new Map<string, AttributeDefinition>(attributes.map((attribute) => [attribute.ident, attribute]));
-    const missing = Object.entries(schema).filter(([ident, options]) => !isDefined(options, existing.get(ident)));
+    const existing = new Map<string, AttributeDefinition>(
+      attributes.map((attribute) => [attribute.ident, attribute]),
+    );
+    const missing = Object.entries(schema).filter(
+      ([ident, options]) => !isDefined(options, existing.get(ident)),
+    );
     if (missing.length === 0) return;
-    await this.transact({ ops: missing.map(([ident, options]) => definitionOperation(ident, options)) });
+    await this.transact({
+      ops: missing.map(([ident, options]) => definitionOperation(ident, options)),
+    });
   }
 
-  async #commit<Ids>(document: TransactionInput, idsOf: (ids: ReadonlyMap<string, string>) => Ids): Promise<TransactionResult<Ids>> {
-    const { tx, facts, ids, duplicate } = await this.#database.transact(new TextEncoder().encode(printTransaction(document)));
+  async #commit<Ids>(
+    document: TransactionInput,
+    idsOf: (ids: ReadonlyMap<string, string>) => Ids,
+  ): Promise<TransactionResult<Ids>> {
+    const { tx, facts, ids, duplicate } = await this.#database.transact(
+      new TextEncoder().encode(printTransaction(document)),
+    );
     if (tx > this.#written) this.#written = tx;
     return { tx, instant: instantOfTx(tx), facts: facts.map(readFact), ids: idsOf(ids), duplicate };
   }
@@ -283,7 +379,8 @@ function offsetOf(from: FeedOptions['from']): FeedQuery['offset'] {
 
 function readMeta(meta: ReadonlyMap<string, readonly Value[]>): Change['meta'] {
   const read = Object.create(null) as Record<string, ReadValue | readonly ReadValue[]>;
-  for (const [name, values] of meta) read[name] = values.length === 1 ? readValue(values[0] as Value) : values.map(readValue);
+  for (const [name, values] of meta)
+    read[name] = values.length === 1 ? readValue(values[0] as Value) : values.map(readValue);
   return read;
 }
 

@@ -15,5 +15,8 @@ export function toTx(moment: Moment): Tx {
   // The basis of an empty database is a small number, and a bigint is nobody's seconds.
   const tx = parseTx(moment.toString());
   if (tx !== undefined) return tx;
-  throw new PyralogError('as-of-invalid', `${moment} is no moment to read at: a tx is an int64 of nanoseconds since 1970.`);
+  throw new PyralogError(
+    'as-of-invalid',
+    `${moment} is no moment to read at: a tx is an int64 of nanoseconds since 1970.`,
+  );
 }

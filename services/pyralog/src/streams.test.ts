@@ -10,21 +10,35 @@ async function* inPieces(bytes: Buffer, sizes: readonly number[]): AsyncIterable
 }
 
 test('output is taken apart alike however it arrives', async () => {
-  const parts = fc.array(fc.uint8Array({ max: 1, maxLength: 12 }).map((bytes) => Buffer.from(bytes).map((byte) => byte + 1)), { maxLength: 8 });
+  const parts = fc.array(
+    fc
+      .uint8Array({ max: 1, maxLength: 12 })
+      .map((bytes) => Buffer.from(bytes).map((byte) => byte + 1)),
+    { maxLength: 8 },
+  );
   await fc.assert(
     fc.asyncProperty(parts, fc.array(fc.nat(7)), async (records, sizes) => {
-      const whole = Buffer.concat(records.flatMap((record) => [Buffer.from(`${record.length}\n`), Buffer.from(record), Buffer.of(0)]));
+      const whole = Buffer.concat(
+        records.flatMap((record) => [
+          Buffer.from(`${record.length}\n`),
+          Buffer.from(record),
+          Buffer.of(0),
+        ]),
+      );
       const reader = new StreamReader(inPieces(whole, sizes));
       const kept: Buffer[] = [];
       for (const record of records) {
         const length = await reader.until(0x0a);
         expect(length?.toString()).toBe(String(record.length));
-        const taken = record.length % 2 === 0 ? await reader.take(record.length) : await reader.until(0);
+        const taken =
+          record.length % 2 === 0 ? await reader.take(record.length) : await reader.until(0);
         if (record.length % 2 === 0) expect(await reader.take(1)).toEqual(Buffer.of(0));
         kept.push(taken as Buffer);
       }
       // Views stay what they were while more is read.
-      expect(kept.map((each) => each.toString('hex'))).toEqual(records.map((each) => Buffer.from(each).toString('hex')));
+      expect(kept.map((each) => each.toString('hex'))).toEqual(
+        records.map((each) => Buffer.from(each).toString('hex')),
+      );
       expect(await reader.until(0)).toBeUndefined();
       expect(await reader.take(1)).toBeUndefined();
     }),

@@ -1,6 +1,25 @@
-import { isTemporaryId, PyralogError, type Tx, TEMPORARY_PREFIX, OWN_TX_ENTITY } from '@pyralog/model';
-import type { AttributeInputs, AttributeName, InputOf, SchemaDefinition } from './attribute-types.ts';
-import { describe, type InputValue, Instant, isInputObject, millisOf, printInput, Ref } from './values.ts';
+import {
+  isTemporaryId,
+  PyralogError,
+  type Tx,
+  TEMPORARY_PREFIX,
+  OWN_TX_ENTITY,
+} from '@pyralog/model';
+import type {
+  AttributeInputs,
+  AttributeName,
+  InputOf,
+  SchemaDefinition,
+} from './attribute-types.ts';
+import {
+  describe,
+  type InputValue,
+  Instant,
+  isInputObject,
+  millisOf,
+  printInput,
+  Ref,
+} from './values.ts';
 
 /** One value, or several of a many-attribute. */
 export type InputValues = InputValue | readonly InputValue[];
@@ -35,7 +54,10 @@ export interface TransactionInput {
 export class TransactionBuilder<S extends SchemaDefinition = SchemaDefinition> {
   readonly #ops: OperationInput[] = [];
   readonly #conditions: ConditionInput[] = [];
-  readonly #meta: Record<string, InputValues | undefined> = Object.create(null) as Record<string, InputValues | undefined>;
+  readonly #meta: Record<string, InputValues | undefined> = Object.create(null) as Record<
+    string,
+    InputValues | undefined
+  >;
   #key: string | undefined;
   #at: Date | Instant | string | undefined;
   #entities = 0;
@@ -52,15 +74,31 @@ export class TransactionBuilder<S extends SchemaDefinition = SchemaDefinition> {
 
   /** Attributes of an entity: an array is many values, null retracts what is there. */
   assert(entity: string | Ref, attributes: AttributeInputs<S>): this;
-  assert<A extends AttributeName<S>>(entity: string | Ref, attribute: A, value: InputOf<S, A>): this;
+  assert<A extends AttributeName<S>>(
+    entity: string | Ref,
+    attribute: A,
+    value: InputOf<S, A>,
+  ): this;
   assert(entity: string | Ref, given: AttributeInputs<S> | string, value?: InputValue): this {
-    if (typeof given === 'string') return this.#add({ op: 'assert', entity: idOf(entity), attribute: given, value: present(value) });
-    const named = Object.entries(given).map(([name, values]) => [FIELD_NAMES.has(name) ? `:${name}` : name, values] as const);
+    if (typeof given === 'string')
+      return this.#add({
+        op: 'assert',
+        entity: idOf(entity),
+        attribute: given,
+        value: present(value),
+      });
+    const named = Object.entries(given).map(
+      ([name, values]) => [FIELD_NAMES.has(name) ? `:${name}` : name, values] as const,
+    );
     return this.#add({ entity: idOf(entity), ...Object.fromEntries(named) });
   }
 
   /** One value, or without it every value of the attribute. */
-  retract<A extends AttributeName<S>>(entity: string | Ref, attribute: A, value?: InputOf<S, A>): this {
+  retract<A extends AttributeName<S>>(
+    entity: string | Ref,
+    attribute: A,
+    value?: InputOf<S, A>,
+  ): this {
     return this.#add({ op: 'retract', entity: idOf(entity), attribute, value });
   }
 
@@ -70,12 +108,21 @@ export class TransactionBuilder<S extends SchemaDefinition = SchemaDefinition> {
   }
 
   /** Compare and set: the transaction is refused (`cas-failed`) unless `old` is in force. Null is absence. */
-  cas<A extends AttributeName<S>>(entity: string | Ref, attribute: A, old: InputOf<S, A> | null, next: InputOf<S, A> | null): this {
+  cas<A extends AttributeName<S>>(
+    entity: string | Ref,
+    attribute: A,
+    old: InputOf<S, A> | null,
+    next: InputOf<S, A> | null,
+  ): this {
     return this.#add({ op: 'cas', entity: idOf(entity), attribute, old, new: next });
   }
 
   /** The attribute must have exactly these values; null: none. Else the transaction is refused (`condition-failed`). */
-  require<A extends AttributeName<S>>(entity: string | Ref, attribute: A, is: InputOf<S, A> | readonly InputOf<S, A>[] | null): this {
+  require<A extends AttributeName<S>>(
+    entity: string | Ref,
+    attribute: A,
+    is: InputOf<S, A> | readonly InputOf<S, A>[] | null,
+  ): this {
     return this.#when({ entity: idOf(entity), attribute, is: is as InputValues | null });
   }
 
@@ -124,7 +171,14 @@ export class TransactionBuilder<S extends SchemaDefinition = SchemaDefinition> {
 }
 
 /** Fields of operations; attributes of these names are written with their colon. */
-const FIELD_NAMES: ReadonlySet<string> = new Set(['op', 'entity', 'attribute', 'value', 'old', 'new']);
+const FIELD_NAMES: ReadonlySet<string> = new Set([
+  'op',
+  'entity',
+  'attribute',
+  'value',
+  'old',
+  'new',
+]);
 
 /** Nesting of JSON in a document (libs/model). */
 const DEPTH_MAX = 64;
@@ -139,8 +193,17 @@ export function printTransaction(input: TransactionInput): string {
     {
       ...others,
       meta: meta !== undefined && Object.keys(meta).length > 0 ? meta : undefined,
-      if: conditions?.map((row) => (typeof row.unchangedSince === 'bigint' ? { ...row, unchangedSince: row.unchangedSince.toString() } : row)),
-      at: at instanceof Date ? new Instant(BigInt(millisOf(at)) * 1000n).toString() : at instanceof Instant ? at.toString() : at,
+      if: conditions?.map((row) =>
+        typeof row.unchangedSince === 'bigint'
+          ? { ...row, unchangedSince: row.unchangedSince.toString() }
+          : row,
+      ),
+      at:
+        at instanceof Date
+          ? new Instant(BigInt(millisOf(at)) * 1000n).toString()
+          : at instanceof Instant
+            ? at.toString()
+            : at,
     },
     DEPTH_MAX,
   );
@@ -149,7 +212,8 @@ export function printTransaction(input: TransactionInput): string {
 function printData(data: unknown, depth: number): string {
   if (data === null) return 'null';
   if (typeof data !== 'object' || isInputObject(data)) return printInput(data);
-  if (depth === 0) throw new PyralogError('value-invalid', 'The document is nested too deeply, or in a circle.');
+  if (depth === 0)
+    throw new PyralogError('value-invalid', 'The document is nested too deeply, or in a circle.');
   if (Array.isArray(data)) return `[${data.map((each) => printData(each, depth - 1)).join(',')}]`;
   const prototype: unknown = Object.getPrototypeOf(data);
   if (prototype !== Object.prototype && prototype !== null) return printInput(data);
@@ -160,11 +224,16 @@ function printData(data: unknown, depth: number): string {
 function idOf(entity: string | Ref): string {
   if (typeof entity === 'string') return entity;
   if (entity instanceof Ref) return entity.entity;
-  throw new PyralogError('entity-invalid', `${describe(entity)} is not an entity.`, { hint: 'Give an id such as "person:1", ref(…) or what newEntity() returned.' });
+  throw new PyralogError('entity-invalid', `${describe(entity)} is not an entity.`, {
+    hint: 'Give an id such as "person:1", ref(…) or what newEntity() returned.',
+  });
 }
 
 function present(value: unknown): unknown {
-  if (value === undefined) throw new PyralogError('value-invalid', 'The value to assert is undefined.', { hint: 'To retract use retract().' });
+  if (value === undefined)
+    throw new PyralogError('value-invalid', 'The value to assert is undefined.', {
+      hint: 'To retract use retract().',
+    });
   return value;
 }
 
@@ -172,13 +241,19 @@ function present(value: unknown): unknown {
 export type ReturnedEntities = Readonly<Record<string, Ref | string>> | void;
 
 /** The ids of what a callback returned. */
-export type ReturnedIds<R> = R extends Readonly<Record<string, Ref | string>> ? { readonly [K in keyof R]: string } : Readonly<Record<string, never>>;
+export type ReturnedIds<R> =
+  R extends Readonly<Record<string, Ref | string>>
+    ? { readonly [K in keyof R]: string }
+    : Readonly<Record<string, never>>;
 
 /**
  * The ids of returned entities. After a duplicate the new ones are not known here (the first result named them): asking
  * for one is an error then, reading the others is not.
  */
-export function resolveIds<R extends ReturnedEntities>(returned: R, ids: ReadonlyMap<string, string>): ReturnedIds<R> {
+export function resolveIds<R extends ReturnedEntities>(
+  returned: R,
+  ids: ReadonlyMap<string, string>,
+): ReturnedIds<R> {
   const resolved = {};
   for (const [name, entity] of Object.entries<Ref | string>(returned ?? {})) {
     const given = idOf(entity);
@@ -190,7 +265,11 @@ export function resolveIds<R extends ReturnedEntities>(returned: R, ids: Readonl
 }
 
 function unknownId(name: string): never {
-  throw new PyralogError('entity-not-found', `The id of ${JSON.stringify(name)} was told when the transaction was first done, and is not known any more.`, {
-    hint: 'Find the entity among the facts of the result, or by a unique attribute.',
-  });
+  throw new PyralogError(
+    'entity-not-found',
+    `The id of ${JSON.stringify(name)} was told when the transaction was first done, and is not known any more.`,
+    {
+      hint: 'Find the entity among the facts of the result, or by a unique attribute.',
+    },
+  );
 }

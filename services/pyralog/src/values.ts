@@ -94,7 +94,14 @@ export function double(value: number): Double {
 }
 
 /** What a json value holds when read: integers beyond 2^53 − 1 are bigints, objects are plain. */
-export type JsonData = null | boolean | number | bigint | string | readonly JsonData[] | { readonly [name: string]: JsonData };
+export type JsonData =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | readonly JsonData[]
+  | { readonly [name: string]: JsonData };
 
 /** JSON data as one value. */
 export class JsonInput {
@@ -112,7 +119,17 @@ export function json(data: unknown): JsonInput {
 }
 
 /** What may stand for a value in a transaction. */
-export type InputValue = string | number | bigint | boolean | Date | Instant | Uint8Array | Ref | Double | JsonInput;
+export type InputValue =
+  | string
+  | number
+  | bigint
+  | boolean
+  | Date
+  | Instant
+  | Uint8Array
+  | Ref
+  | Double
+  | JsonInput;
 
 /** How the values of each type are read. An int is a number where that is exact, else a bigint. */
 export interface ReadTypes {
@@ -206,10 +223,14 @@ function printNumber(value: number): string {
 
 function printObject(value: unknown): string {
   if (value instanceof Ref) return printValue({ type: 'ref', value: value.entity });
-  if (value instanceof Date) return printValue({ type: 'instant', value: Instant.from(value).epochMicros });
+  if (value instanceof Date)
+    return printValue({ type: 'instant', value: Instant.from(value).epochMicros });
   if (value instanceof Instant) return printValue({ type: 'instant', value: value.epochMicros });
   if (value instanceof Uint8Array) return printValue({ type: 'bytes', value });
-  if (value instanceof Double) return Number.isFinite(value.value) ? `{"double":${doubleLiteral(value.value)}}` : `{"double":"${value.value}"}`;
+  if (value instanceof Double)
+    return Number.isFinite(value.value)
+      ? `{"double":${doubleLiteral(value.value)}}`
+      : `{"double":"${value.value}"}`;
   if (value instanceof JsonInput) return `{"json":${value.text}}`;
   throw new PyralogError('value-invalid', `${describe(value)} is not a value.`, {
     hint: 'Values are strings, numbers, bigints, booleans, Date or Instant, Uint8Array, ref(…) and json(…).',
@@ -218,13 +239,22 @@ function printObject(value: unknown): string {
 
 /** Whether a value has a class of its own, so that it is not a plain object of a document. */
 export function isInputObject(value: object): boolean {
-  return value instanceof Ref || value instanceof Date || value instanceof Instant || value instanceof Uint8Array || value instanceof Double || value instanceof JsonInput;
+  return (
+    value instanceof Ref ||
+    value instanceof Date ||
+    value instanceof Instant ||
+    value instanceof Uint8Array ||
+    value instanceof Double ||
+    value instanceof JsonInput
+  );
 }
 
 export function describe(value: unknown): string {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'An array';
-  return typeof value === 'object' ? `An object of class ${value.constructor?.name ?? 'none'}` : `A value of type ${typeof value}`;
+  return typeof value === 'object'
+    ? `An object of class ${value.constructor?.name ?? 'none'}`
+    : `A value of type ${typeof value}`;
 }
 
 /** Milliseconds since 1970. @throws PyralogError `value-invalid` for an invalid Date */
@@ -234,7 +264,6 @@ export function millisOf(date: Date): number {
   return millis;
 }
 
-
 function exactNumber(value: bigint): number | bigint {
   return value >= -SAFE_MAX && value <= SAFE_MAX ? Number(value) : value;
 }
@@ -242,8 +271,10 @@ function exactNumber(value: bigint): number | bigint {
 const SAFE_MAX = BigInt(Number.MAX_SAFE_INTEGER);
 
 function dataOf(tree: Json): JsonData {
-  if (tree instanceof JsonNumber) return tree.isInteger ? exactNumber(BigInt(tree.text)) : Number(tree.text);
-  if (tree instanceof JsonObject) return Object.fromEntries(tree.names.map((name, i) => [name, dataOf(tree.values[i] as Json)]));
+  if (tree instanceof JsonNumber)
+    return tree.isInteger ? exactNumber(BigInt(tree.text)) : Number(tree.text);
+  if (tree instanceof JsonObject)
+    return Object.fromEntries(tree.names.map((name, i) => [name, dataOf(tree.values[i] as Json)]));
   if (Array.isArray(tree)) return tree.map((each: Json) => dataOf(each));
   return tree as null | boolean | string;
 }

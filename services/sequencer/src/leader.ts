@@ -101,9 +101,13 @@ export class PartitionLeader implements AsyncDisposable {
    * or the failure of the log, in which case it was not committed unless the code is `outcome-unknown`.
    */
   submit(document: TransactionDocument, bytes: number): Promise<Outcome> {
-    if (this.#stopping) return Promise.reject(new PyralogError('stopping', 'The database is closing.'));
+    if (this.#stopping)
+      return Promise.reject(new PyralogError('stopping', 'The database is closing.'));
     const { waitingMax } = this.#options;
-    if (this.#queue.length >= waitingMax.documents || this.#queuedBytes + bytes > waitingMax.bytes) {
+    if (
+      this.#queue.length >= waitingMax.documents ||
+      this.#queuedBytes + bytes > waitingMax.bytes
+    ) {
       return Promise.reject(
         new PyralogError(
           'busy',
@@ -183,7 +187,11 @@ export class PartitionLeader implements AsyncDisposable {
     const { log, topic, clock, index, publish } = this.#options;
     const sequencer = await this.#leading();
     const documents = group.map(({ document }) => document);
-    for (let needs = sequencer.needs(documents); needs.length > 0; needs = sequencer.needs(documents)) {
+    for (
+      let needs = sequencer.needs(documents);
+      needs.length > 0;
+      needs = sequencer.needs(documents)
+    ) {
       sequencer.load(await index.answer(needs));
     }
     const now = clock.nowNanos();
@@ -199,16 +207,28 @@ export class PartitionLeader implements AsyncDisposable {
     group.forEach(({ resolve }, i) => resolve(outcomes[i] as Outcome));
   }
 
-  async #append(log: Log, topic: TopicPartition, bytes: Uint8Array, record: DraftRecord): Promise<LogOffset> {
+  async #append(
+    log: Log,
+    topic: TopicPartition,
+    bytes: Uint8Array,
+    record: DraftRecord,
+  ): Promise<LogOffset> {
     try {
       return await log.append(topic, [{ value: bytes }]);
     } catch (error) {
-      this.#role = { kind: 'deposed', cause: error, retryAtMillis: this.#options.clock.monotonicMillis() + CLAIM_PAUSE_MILLIS };
+      this.#role = {
+        kind: 'deposed',
+        cause: error,
+        retryAtMillis: this.#options.clock.monotonicMillis() + CLAIM_PAUSE_MILLIS,
+      };
       if (isPyralogError(error) && error.code === 'storage-full') throw error;
       throw new PyralogError(
         'outcome-unknown',
         `The log did not confirm record ${record.seq} of epoch ${record.epoch}.`,
-        { hint: 'Send the transaction again with the same id: it will not be committed twice.', cause: error },
+        {
+          hint: 'Send the transaction again with the same id: it will not be committed twice.',
+          cause: error,
+        },
       );
     }
   }
@@ -223,7 +243,11 @@ export class PartitionLeader implements AsyncDisposable {
       this.#role = { kind: 'leading', sequencer };
       return sequencer;
     } catch (error) {
-      this.#role = { kind: 'deposed', cause: error, retryAtMillis: this.#options.clock.monotonicMillis() + CLAIM_PAUSE_MILLIS };
+      this.#role = {
+        kind: 'deposed',
+        cause: error,
+        retryAtMillis: this.#options.clock.monotonicMillis() + CLAIM_PAUSE_MILLIS,
+      };
       throw error;
     }
   }
@@ -235,7 +259,14 @@ async function claim(options: LeaderOptions): Promise<PartitionSequencer> {
   const { state, schema, empty } = await index.start();
   const { start, end } = await log.bounds(topic);
   checkLog(state, start, end);
-  const sequencer = new PartitionSequencer({ partition, partitions, state, schema, complete: empty, cacheBytesMax });
+  const sequencer = new PartitionSequencer({
+    partition,
+    partitions,
+    state,
+    schema,
+    complete: empty,
+    cacheBytesMax,
+  });
   const replay = async (to: LogOffset): Promise<void> => {
     if (sequencer.state.next >= to) return;
     for await (const batch of log.read(topic, sequencer.state.next, { follow: false })) {
@@ -251,7 +282,9 @@ async function claim(options: LeaderOptions): Promise<PartitionSequencer> {
   for (;;) {
     const claimed = epoch(sequencer.state.admission.epoch + 1);
     const owner = ownerId(toHex(rand.bytes(16)));
-    const offset = await log.append(topic, [{ value: encodeCommitRecord({ kind: 'epoch', epoch: claimed, owner }) }]);
+    const offset = await log.append(topic, [
+      { value: encodeCommitRecord({ kind: 'epoch', epoch: claimed, owner }) },
+    ]);
     await replay(logOffset(offset + 1));
     const { admission } = sequencer.state;
     if (admission.owner === owner) {
@@ -267,7 +300,9 @@ function checkLog(state: LogState, start: LogOffset, end: LogOffset): void {
     throw new PyralogError(
       'log-behind',
       `The commit log ends at offset ${end}, but the bucket has seen everything before ${state.next}.`,
-      { hint: 'Was the log folder replaced or restored from an older copy? Restore the log that belongs to this bucket.' },
+      {
+        hint: 'Was the log folder replaced or restored from an older copy? Restore the log that belongs to this bucket.',
+      },
     );
   }
   if (start > state.next) {
@@ -278,4 +313,3 @@ function checkLog(state: LogState, start: LogOffset, end: LogOffset): void {
     );
   }
 }
-

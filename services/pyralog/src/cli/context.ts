@@ -26,7 +26,10 @@ export function inFlightMax({ data }: Pick<GlobalOptions, 'data'>): number {
  * Opens the databases that the options name: a folder in this process, or a server.
  * @param make whether a folder that is not there is made, rather than a mistake
  */
-export async function openHost({ data, url }: Pick<GlobalOptions, 'data' | 'url'>, make = false): Promise<DatabaseHost> {
+export async function openHost(
+  { data, url }: Pick<GlobalOptions, 'data' | 'url'>,
+  make = false,
+): Promise<DatabaseHost> {
   if (data === undefined) return new HttpHost(url);
   if (!make) await checkFolder(data);
   const { openEmbedded } = await import('../embedded.ts');
@@ -34,15 +37,22 @@ export async function openHost({ data, url }: Pick<GlobalOptions, 'data' | 'url'
 }
 
 /** Runs a command on the database that the options name, and closes what was opened. */
-export async function withDatabase<T>(options: GlobalOptions, use: (database: Database) => Promise<T>): Promise<T> {
+export async function withDatabase<T>(
+  options: GlobalOptions,
+  use: (database: Database) => Promise<T>,
+): Promise<T> {
   await using host = await openHost(options);
   return await use(await host.database(options.db));
 }
 
 /** Size of the parts of the live index, for tests that want small ones. */
-export function cutRuleOf(env: NodeJS.ProcessEnv): { readonly factsMax: number; readonly bytesMax: number } | undefined {
+export function cutRuleOf(
+  env: NodeJS.ProcessEnv,
+): { readonly factsMax: number; readonly bytesMax: number } | undefined {
   const facts = Number(env['PYRALOG_PART_FACTS']);
-  return Number.isInteger(facts) && facts > 0 ? { factsMax: facts, bytesMax: 64 * 1024 * 1024 } : undefined;
+  return Number.isInteger(facts) && facts > 0
+    ? { factsMax: facts, bytesMax: 64 * 1024 * 1024 }
+    : undefined;
 }
 
 export function asOf({ asOf: text }: Pick<GlobalOptions, 'asOf'>): Tx | undefined {
@@ -64,7 +74,14 @@ export function report(error: unknown, json = false): number {
   return statusOf(error);
 }
 
-const USAGE_CODES: ReadonlySet<string> = new Set(['usage', 'parameter-invalid', 'as-of-invalid', 'database-name-invalid', 'cursor-invalid', 'offset-invalid']);
+const USAGE_CODES: ReadonlySet<string> = new Set([
+  'usage',
+  'parameter-invalid',
+  'as-of-invalid',
+  'database-name-invalid',
+  'cursor-invalid',
+  'offset-invalid',
+]);
 
 function statusOf({ code, row }: PyralogError): number {
   if (USAGE_CODES.has(code)) return EXIT.usage;
@@ -74,7 +91,11 @@ function statusOf({ code, row }: PyralogError): number {
 async function checkFolder(dir: string): Promise<void> {
   const found = await stat(dir).catch(() => undefined);
   if (found?.isDirectory() === true) return;
-  throw new PyralogError('usage', found === undefined ? `There is no folder ${dir}.` : `${dir} is not a folder.`, {
-    hint: 'Databases come into a folder by `pyralog dev --data DIR`, `pyralog create NAME --data DIR` or `pyralog import git PATH --data DIR`.',
-  });
+  throw new PyralogError(
+    'usage',
+    found === undefined ? `There is no folder ${dir}.` : `${dir} is not a folder.`,
+    {
+      hint: 'Databases come into a folder by `pyralog dev --data DIR`, `pyralog create NAME --data DIR` or `pyralog import git PATH --data DIR`.',
+    },
+  );
 }

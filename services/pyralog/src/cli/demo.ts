@@ -28,7 +28,11 @@ export async function demo(path: string | undefined, data: string | undefined): 
 
   title('1. A history goes in: every commit one transaction');
   const started = performance.now();
-  const summary = await importGit(database, repository, { inFlightMax: 256, clock: new SystemClock(), timers: new SystemTimers() });
+  const summary = await importGit(database, repository, {
+    inFlightMax: 256,
+    clock: new SystemClock(),
+    timers: new SystemTimers(),
+  });
   line(sentenceOf(repository, summary, (performance.now() - started) / 1000));
 
   const commits = await commitsOf(database);
@@ -40,7 +44,14 @@ export async function demo(path: string | undefined, data: string | undefined): 
   title(`2. The tree as it was at ${moment(middle.tx)}`);
   line(describe(middle));
   const tree = await treeAt(database, middle);
-  out(table(['path', 'blob'], tree.slice(0, ROWS).map(({ entity, value }) => [entity.slice('path:'.length), shown(value).slice(0, 10)])));
+  out(
+    table(
+      ['path', 'blob'],
+      tree
+        .slice(0, ROWS)
+        .map(({ entity, value }) => [entity.slice('path:'.length), shown(value).slice(0, 10)]),
+    ),
+  );
   if (tree.length > ROWS) line(colours.dim(`… and ${tree.length - ROWS} more`));
 
   const file = await mostChanged(database, tree);
@@ -51,21 +62,32 @@ export async function demo(path: string | undefined, data: string | undefined): 
 
   title('4. What changed between then and the newest commit');
   const diff = await database.diff({ from: middle.tx, to: newest.tx, limit: 10_000 });
-  const blobs = diff.added.filter(({ attribute }) => attribute === 'git/blob').map(({ entity }) => entity);
-  const gone = diff.removed.filter(({ attribute, entity }) => attribute === 'git/blob' && !blobs.includes(entity));
+  const blobs = diff.added
+    .filter(({ attribute }) => attribute === 'git/blob')
+    .map(({ entity }) => entity);
+  const gone = diff.removed.filter(
+    ({ attribute, entity }) => attribute === 'git/blob' && !blobs.includes(entity),
+  );
   line(`${blobs.length} paths new or changed, ${gone.length} gone`);
-  for (const entity of blobs.slice(0, ROWS)) line(`  ${colours.green('+')} ${entity.slice('path:'.length)}`);
-  for (const { entity } of gone.slice(0, ROWS)) line(`  ${colours.red('-')} ${entity.slice('path:'.length)}`);
+  for (const entity of blobs.slice(0, ROWS))
+    line(`  ${colours.green('+')} ${entity.slice('path:'.length)}`);
+  for (const { entity } of gone.slice(0, ROWS))
+    line(`  ${colours.red('-')} ${entity.slice('path:'.length)}`);
 
   title('5. The change feed, resumed from the middle');
   let told = 0;
   for await (const event of database.feed({ offset: `tx:${middle.tx}`, follow: false })) {
-    if (event.kind === 'transaction' && told++ < 5) line(`${describe(event)}  ${colours.dim(`${event.facts.length} facts, offset ${event.offset.slice(0, 12)}…`)}`);
+    if (event.kind === 'transaction' && told++ < 5)
+      line(
+        `${describe(event)}  ${colours.dim(`${event.facts.length} facts, offset ${event.offset.slice(0, 12)}…`)}`,
+      );
   }
   line(`${told} transactions since.`);
 
   title('Go on');
-  line(`./pyralog dev --data ${dir} --db ${DATABASE}      serves this database; then, in another terminal:`);
+  line(
+    `./pyralog dev --data ${dir} --db ${DATABASE}      serves this database; then, in another terminal:`,
+  );
   line(`./pyralog history ${file ?? 'path:README.md'} --db ${DATABASE}`);
   line(`./pyralog entity ${file ?? 'path:README.md'} --db ${DATABASE} --as-of ${middle.tx}`);
   return EXIT.ok;
@@ -78,7 +100,7 @@ function title(text: string): void {
 /** Transactions that stand for commits, oldest first. */
 async function commitsOf(database: Database): Promise<TransactionInfo[]> {
   const commits: TransactionInfo[] = [];
-  for (let cursor: string | undefined; ; ) {
+  for (let cursor: string | undefined; ;) {
     const page = await database.transactions({ limit: 10_000, cursor });
     commits.push(...page.transactions.filter(({ meta }) => meta.has('commit')));
     cursor = page.next;
@@ -89,8 +111,11 @@ async function commitsOf(database: Database): Promise<TransactionInfo[]> {
 /** The paths in force at a commit: what `git ls-tree -r` shows of it. */
 async function treeAt(database: Database, { tx }: TransactionInfo): Promise<Fact[]> {
   const facts: Fact[] = [];
-  for (let cursor: string | undefined; ; ) {
-    const page = await database.state({ index: 'aevt', attribute: 'git/blob', limit: 10_000, cursor }, { asOf: tx });
+  for (let cursor: string | undefined; ;) {
+    const page = await database.state(
+      { index: 'aevt', attribute: 'git/blob', limit: 10_000, cursor },
+      { asOf: tx },
+    );
     facts.push(...page.facts);
     cursor = page.next;
     if (cursor === undefined) return facts;
@@ -110,6 +135,8 @@ async function mostChanged(database: Database, tree: readonly Fact[]): Promise<s
 async function fileHistory(database: Database, file: string): Promise<void> {
   const { facts } = await database.history(file, { attribute: 'git/blob' });
   for (const fact of facts.filter(({ operation }) => operation === 'assert').slice(-ROWS)) {
-    line(`${describe(await database.transaction(fact.tx))}  ${colours.dim(shown(fact.value).slice(0, 10))}`);
+    line(
+      `${describe(await database.transaction(fact.tx))}  ${colours.dim(shown(fact.value).slice(0, 10))}`,
+    );
   }
 }

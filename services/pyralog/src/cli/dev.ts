@@ -26,11 +26,18 @@ export async function dev({ data, host: address, port, db }: DevOptions): Promis
   await using api = await createApi({
     host,
     version: VERSION,
-    onError: (error) => note(`error: ${error.message} (${error.code})${error.cause instanceof Error ? `\n${error.cause.stack}` : ''}`),
+    onError: (error) =>
+      note(
+        `error: ${error.message} (${error.code})${error.cause instanceof Error ? `\n${error.cause.stack}` : ''}`,
+      ),
   });
   const url = await api.listen(address, port);
   line(`${colours.bold('Pyralog')} ${VERSION}`);
-  line(data === undefined ? `  data       ${colours.yellow('in memory: nothing is kept')} (--data DIR keeps it)` : `  data       ${data}`);
+  line(
+    data === undefined
+      ? `  data       ${colours.yellow('in memory: nothing is kept')} (--data DIR keeps it)`
+      : `  data       ${data}`,
+  );
   line(`  database   ${url}/v1/${db}`);
   line(`  feed       ${url}/v1/${db}/feed?live=sse`);
   line(`  docs       ${url}/docs`);
@@ -45,7 +52,9 @@ export async function dev({ data, host: address, port, db }: DevOptions): Promis
 async function stopAsked(): Promise<void> {
   const signals = ['SIGINT', 'SIGTERM'] as const;
   const heard = new AbortController();
-  await Promise.race(signals.map((signal) => once(process, signal, { signal: heard.signal }).catch(() => undefined)));
+  await Promise.race(
+    signals.map((signal) => once(process, signal, { signal: heard.signal }).catch(() => undefined)),
+  );
   heard.abort();
   for (const signal of signals) process.once(signal, () => process.exit(EXIT.interrupted));
 }

@@ -1,5 +1,5 @@
-import { createReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
 import { isPyralogError, parseJson, printJson, PyralogError, type Json } from '@pyralog/model';
 import { StreamReader } from '../stream-reader.ts';
 import { note } from './print.ts';
@@ -14,17 +14,21 @@ export interface GivenDocument {
 const NEWLINE = 0x0a;
 
 /** A file, or standard input for `-` and nothing. @throws PyralogError `usage` where it cannot be read */
-export async function openInput(file: string | undefined): Promise<AsyncIterable<Buffer>> {
+export async function openInput(file: string | undefined): Promise<Readable> {
   if (file === undefined || file === '-') {
-    if (process.stdin.isTTY) note('Reading a transaction document from the terminal; end it with Ctrl-D.');
-    return process.stdin as AsyncIterable<Buffer>;
+    if (process.stdin.isTTY)
+      note('Reading a transaction document from the terminal; end it with Ctrl-D.');
+    return process.stdin;
   }
   try {
+    if ((await stat(file)).isDirectory()) throw new Error('it is a folder');
     const handle = await open(file);
-    if ((await handle.stat()).isDirectory()) throw new Error('it is a folder');
-    return createReadStream('', { fd: handle }) as AsyncIterable<Buffer>;
+    return handle.createReadStream();
   } catch (error) {
-    throw new PyralogError('usage', `${file} cannot be read: ${error instanceof Error ? error.message : String(error)}.`);
+    throw new PyralogError(
+      'usage',
+      `${file} cannot be read: ${error instanceof Error ? error.message : String(error)}.`,
+    );
   }
 }
 
@@ -36,7 +40,10 @@ export async function* documentsIn(input: AsyncIterable<Buffer>): AsyncGenerator
   const reader = new StreamReader(input);
   const lines = nonEmptyLines(reader);
   const first = await lines.next();
-  if (first.done === true) throw new PyralogError('usage', 'There is no document in the input.', { hint: 'The smallest one is {"ops":[]}.' });
+  if (first.done === true)
+    throw new PyralogError('usage', 'There is no document in the input.', {
+      hint: 'The smallest one is {"ops":[]}.',
+    });
   const second = isWhole(first.value.bytes) ? await lines.next() : undefined;
   if (second !== undefined && second.done !== true) {
     yield atLine(first.value);
@@ -45,7 +52,8 @@ export async function* documentsIn(input: AsyncIterable<Buffer>): AsyncGenerator
     return;
   }
   const parts = [first.value.bytes];
-  if (second === undefined) for await (const { bytes } of lines) parts.push(Buffer.of(NEWLINE), bytes);
+  if (second === undefined)
+    for await (const { bytes } of lines) parts.push(Buffer.of(NEWLINE), bytes);
   yield* wholeInput(Buffer.concat(parts));
 }
 
@@ -56,7 +64,8 @@ function* wholeInput(bytes: Buffer): Generator<GivenDocument> {
     yield { document: bytes, place: undefined };
     return;
   }
-  for (const [i, each] of (json as readonly Json[]).entries()) yield { document: Buffer.from(printJson(each)), place: `document ${i + 1}` };
+  for (const [i, each] of (json as readonly Json[]).entries())
+    yield { document: Buffer.from(printJson(each)), place: `document ${i + 1}` };
 }
 
 interface Line {
@@ -72,7 +81,10 @@ async function* nonEmptyLines(reader: StreamReader): AsyncGenerator<Line> {
   }
 }
 
-const atLine = ({ number, bytes }: Line): GivenDocument => ({ document: bytes, place: `line ${number}` });
+const atLine = ({ number, bytes }: Line): GivenDocument => ({
+  document: bytes,
+  place: `line ${number}`,
+});
 
 const isWhole = (bytes: Buffer): boolean => jsonOrUndefined(bytes) !== undefined;
 

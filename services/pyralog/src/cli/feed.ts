@@ -21,7 +21,14 @@ export async function feed(options: FeedOptions): Promise<void> {
   process.once('SIGINT', () => stop.abort());
   await withDatabase(options, async (database) => {
     let offset: string | undefined;
-    for await (const event of database.feed({ offset: from, follow, entity, attribute, prefix, signal: stop.signal })) {
+    for await (const event of database.feed({
+      offset: from,
+      follow,
+      entity,
+      attribute,
+      prefix,
+      signal: stop.signal,
+    })) {
       ({ offset } = event);
       if (json === true) {
         line(printFeedEvent(event));
@@ -29,8 +36,12 @@ export async function feed(options: FeedOptions): Promise<void> {
       }
       if (event.kind !== 'transaction') continue;
       line(describe(event));
-      for (const fact of event.facts.slice(0, FACTS_SHOWN)) line(`  ${sign(fact)} ${harmless(fact.entity)}  ${harmless(fact.attribute)}  ${shown(fact.value)}`);
-      if (event.facts.length > FACTS_SHOWN) line(`  … and ${counted(event.facts.length - FACTS_SHOWN, 'more fact')}`);
+      for (const fact of event.facts.slice(0, FACTS_SHOWN))
+        line(
+          `  ${sign(fact)} ${harmless(fact.entity)}  ${harmless(fact.attribute)}  ${shown(fact.value)}`,
+        );
+      if (event.facts.length > FACTS_SHOWN)
+        line(`  … and ${counted(event.facts.length - FACTS_SHOWN, 'more fact')}`);
     }
     if (json !== true && offset !== undefined) note(`The feed goes on with --from ${offset}`);
   });

@@ -19,10 +19,14 @@ export async function importCommand(path: string, options: ImportOptions): Promi
   const name = options.db ?? databaseNameFor(repository);
   await using host = await openHost(options, true);
   const made = await prepare(host, name);
-  if (repository.shallow) note(`${repository.name} is a shallow clone: its history begins where the clone does.`);
-  if (options.json !== true) note(`Importing ${repository.name} (${options.ref}) into database ${name}${made ? ', which is new' : ''}.`);
-  const stop = stopOnInterrupt();
+  if (repository.shallow)
+    note(`${repository.name} is a shallow clone: its history begins where the clone does.`);
+  if (options.json !== true)
+    note(
+      `Importing ${repository.name} (${options.ref}) into database ${name}${made ? ', which is new' : ''}.`,
+    );
   const bar = options.json !== true && process.stderr.isTTY ? new ProgressBar() : undefined;
+  const stop = stopOnInterrupt(() => bar?.stop());
   const started = performance.now();
   const database = await host.database(name);
   let summary: GitImportSummary;
@@ -39,7 +43,8 @@ export async function importCommand(path: string, options: ImportOptions): Promi
     bar?.stop();
   }
   const seconds = (performance.now() - started) / 1000;
-  if (options.live === true && summary.complete && (await database.status()).mode === 'import') await database.goLive();
+  if (options.live === true && summary.complete && (await database.status()).mode === 'import')
+    await database.goLive();
   if (options.json === true) line(JSON.stringify({ database: name, ...summary, seconds }));
   else tell(repository, summary, seconds);
   return summary.complete ? EXIT.ok : EXIT.interrupted;
@@ -54,25 +59,36 @@ async function prepare(host: DatabaseHost, name: string): Promise<boolean> {
 function tell(repository: Repository, summary: GitImportSummary, seconds: number): void {
   line(sentenceOf(repository, summary, seconds));
   if (summary.datedAhead > 0) {
-    note(`${counted(summary.datedAhead, 'commit')} dated in the future got the time after the one before; commit/committed keeps the date.`);
+    note(
+      `${counted(summary.datedAhead, 'commit')} dated in the future got the time after the one before; commit/committed keeps the date.`,
+    );
   }
   if (!summary.complete) note('Stopped behind a whole commit. The same command goes on from here.');
 }
 
-export function sentenceOf({ name }: Pick<Repository, 'name'>, summary: GitImportSummary, seconds: number): string {
+export function sentenceOf(
+  { name }: Pick<Repository, 'name'>,
+  summary: GitImportSummary,
+  seconds: number,
+): string {
   const { transactions, commits, changes, facts, resumedAfter } = summary;
   if (transactions === 0) return `${name}: nothing new; the database has every commit.`;
   const rate = Math.round(transactions / Math.max(seconds, 0.001)).toLocaleString('en-US');
   const since = resumedAfter === undefined ? '' : ` after ${resumedAfter.slice(0, 10)}`;
-  const parts = [counted(commits, 'commit'), counted(changes, 'changed path'), counted(facts, 'fact')];
+  const parts = [
+    counted(commits, 'commit'),
+    counted(changes, 'changed path'),
+    counted(facts, 'fact'),
+  ];
   return `${name}: ${counted(transactions, 'transaction')}${since} (${parts.join(', ')}) in ${seconds.toFixed(1)} s, ${rate} a second.`;
 }
 
 /** The first Ctrl-C asks, the second ends the process at once. */
-function stopOnInterrupt(): AbortSignal {
+function stopOnInterrupt(onStop: () => void): AbortSignal {
   const stop = new AbortController();
   process.once('SIGINT', () => {
-    note('\nStopping behind the commits that are on their way; Ctrl-C again stops at once.');
+    onStop();
+    note('Stopping behind the commits that are on their way; Ctrl-C again stops at once.');
     process.once('SIGINT', () => process.exit(EXIT.interrupted));
     stop.abort();
   });
@@ -83,7 +99,8 @@ function stopOnInterrupt(): AbortSignal {
 /** A bar on stderr, for a person who watches. */
 class ProgressBar {
   readonly #bar = new SingleBar({
-    format: '{bar} {percentage}%  {value}/{total} commits  {facts} facts  {rate}/s  {eta_formatted} left',
+    format:
+      '{bar} {percentage}%  {value}/{total} commits  {facts} facts  {rate}/s  {eta_formatted} left',
     hideCursor: true,
     clearOnComplete: true,
     stream: process.stderr,
@@ -93,16 +110,21 @@ class ProgressBar {
     gracefulExit: false,
   });
   readonly #started = performance.now();
-  #running = false;
+  #state: 'new' | 'running' | 'stopped' = 'new';
 
   show({ done, total, facts }: GitImportProgress): void {
-    if (!this.#running) this.#bar.start(total, 0, { facts: 0, rate: 0 });
-    this.#running = true;
+    if (this.#state === 'stopped') return;
+    if (this.#state === 'new') this.#bar.start(total, 0, { facts: 0, rate: 0 });
+    this.#state = 'running';
     this.#bar.setTotal(total);
-    this.#bar.update(done, { facts: facts.toLocaleString('en-US'), rate: Math.round((done * 1000) / Math.max(1, performance.now() - this.#started)) });
+    this.#bar.update(done, {
+      facts: facts.toLocaleString('en-US'),
+      rate: Math.round((done * 1000) / Math.max(1, performance.now() - this.#started)),
+    });
   }
 
   stop(): void {
-    if (this.#running) this.#bar.stop();
+    if (this.#state === 'running') this.#bar.stop();
+    this.#state = 'stopped';
   }
 }

@@ -2,7 +2,13 @@ import { spawnSync } from 'node:child_process';
 import { access, constants, mkdtemp, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type DatabaseHost, HttpHost } from '@pyralog/client';
-import { databaseOfKey, decodeDatabaseInfo, decodeManifest, verifyRun, verifySegment } from '@pyralog/format';
+import {
+  databaseOfKey,
+  decodeDatabaseInfo,
+  decodeManifest,
+  verifyRun,
+  verifySegment,
+} from '@pyralog/format';
 import { createCodec } from '@pyralog/format/zstd';
 import { LocalLog } from '@pyralog/log/local';
 import { isPyralogError } from '@pyralog/model';
@@ -12,7 +18,13 @@ import { EXIT } from './context.ts';
 import { colours, counted, line } from './print.ts';
 import { sizeText } from './status.ts';
 /** Reads every file of a folder and checks all of its checksums. */
-export async function verify({ data, json }: { readonly data: string; readonly json?: boolean }): Promise<number> {
+export async function verify({
+  data,
+  json,
+}: {
+  readonly data: string;
+  readonly json?: boolean;
+}): Promise<number> {
   const problems: { readonly file: string; readonly problem: string }[] = [];
   let files = 0;
   let bytes = 0;
@@ -47,7 +59,9 @@ export async function verify({ data, json }: { readonly data: string; readonly j
   if (json === true) line(JSON.stringify({ files, bytes, problems }));
   else {
     for (const { problem } of problems) line(`${colours.red('damaged')}  ${problem}`);
-    line(`${counted(files, 'file')}, ${sizeText(bytes)}: ${problems.length === 0 ? colours.green('all whole') : colours.red(`${problems.length} damaged`)}`);
+    line(
+      `${counted(files, 'file')}, ${sizeText(bytes)}: ${problems.length === 0 ? colours.green('all whole') : colours.red(`${problems.length} damaged`)}`,
+    );
   }
   return problems.length === 0 ? EXIT.ok : EXIT.refused;
 }
@@ -58,8 +72,20 @@ type Tell = (verdict: Verdict, text: string, advice?: string) => void;
 const FREE_BYTES_WARN = 2 ** 30;
 
 /** Checks one after the other, each with what to do about it. Changes nothing that stays. */
-export async function doctor({ url, data, json }: { readonly url: string; readonly data?: string | undefined; readonly json?: boolean | undefined }): Promise<number> {
-  const checks: { readonly verdict: Verdict; readonly text: string; readonly advice: string | undefined }[] = [];
+export async function doctor({
+  url,
+  data,
+  json,
+}: {
+  readonly url: string;
+  readonly data?: string | undefined;
+  readonly json?: boolean | undefined;
+}): Promise<number> {
+  const checks: {
+    readonly verdict: Verdict;
+    readonly text: string;
+    readonly advice: string | undefined;
+  }[] = [];
   const tell: Tell = (verdict, text, advice) => {
     checks.push({ verdict, text, advice });
     if (json === true) return;
@@ -69,7 +95,8 @@ export async function doctor({ url, data, json }: { readonly url: string; readon
   };
   checkPrograms(tell);
   if (data === undefined) await checkHost(tell, `server at ${url}`, async () => new HttpHost(url));
-  else if (await checkFolder(tell, data)) await checkHost(tell, 'log and bucket', () => openEmbedded({ dir: data }));
+  else if (await checkFolder(tell, data))
+    await checkHost(tell, 'log and bucket', () => openEmbedded({ dir: data }));
   if (json === true) line(JSON.stringify(checks));
   return checks.some(({ verdict }) => verdict === 'fail') ? EXIT.refused : EXIT.ok;
 }
@@ -87,7 +114,11 @@ function checkPrograms(tell: Tell): void {
 async function checkFolder(tell: Tell, dir: string): Promise<boolean> {
   const found = await stat(dir).catch(() => undefined);
   if (found === undefined) {
-    tell('fail', `There is no folder ${dir}`, '`pyralog dev --data DIR` and `pyralog create NAME --data DIR` make it.');
+    tell(
+      'fail',
+      `There is no folder ${dir}`,
+      '`pyralog dev --data DIR` and `pyralog create NAME --data DIR` make it.',
+    );
     return false;
   }
   try {
@@ -100,7 +131,12 @@ async function checkFolder(tell: Tell, dir: string): Promise<boolean> {
   const space = await statfs(dir);
   const free = space.bavail * space.bsize;
   if (free >= FREE_BYTES_WARN) tell('ok', `${sizeText(free)} free`);
-  else tell('warn', `only ${sizeText(free)} free`, 'Writes are refused when the disk is full; reads go on.');
+  else
+    tell(
+      'warn',
+      `only ${sizeText(free)} free`,
+      'Writes are refused when the disk is full; reads go on.',
+    );
   await probeStore(tell, dir);
   return true;
 }
@@ -115,7 +151,12 @@ async function probeStore(tell: Tell, dir: string): Promise<void> {
     const again = await store.put('probe', two);
     const exact = [...race].sort().join() === 'created,exists' && again === 'exists';
     if (exact) tell('ok', 'the file system keeps the first writer of a name');
-    else tell('fail', `the file system lets a name be written twice (${race.join()}, ${again})`, 'Use a local disk, not this kind of network share.');
+    else
+      tell(
+        'fail',
+        `the file system lets a name be written twice (${race.join()}, ${again})`,
+        'Use a local disk, not this kind of network share.',
+      );
   } catch (error) {
     tell('fail', `writing to ${dir} fails: ${wordsOf(error)}`);
   } finally {
@@ -123,7 +164,11 @@ async function probeStore(tell: Tell, dir: string): Promise<void> {
   }
 }
 
-async function checkHost(tell: Tell, what: string, open: () => Promise<DatabaseHost>): Promise<void> {
+async function checkHost(
+  tell: Tell,
+  what: string,
+  open: () => Promise<DatabaseHost>,
+): Promise<void> {
   try {
     await using host = await open();
     const names = await host.list();
@@ -131,7 +176,13 @@ async function checkHost(tell: Tell, what: string, open: () => Promise<DatabaseH
     for (const name of names) await checkDatabase(tell, host, name);
   } catch (error) {
     const locked = isPyralogError(error) && error.code === 'data-locked';
-    tell(locked ? 'warn' : 'fail', `${what}: ${wordsOf(error)}`, locked ? 'That is as it should be while a server runs; ask it instead: pyralog doctor --url URL.' : hintOf(error));
+    tell(
+      locked ? 'warn' : 'fail',
+      `${what}: ${wordsOf(error)}`,
+      locked
+        ? 'That is as it should be while a server runs; ask it instead: pyralog doctor --url URL.'
+        : hintOf(error),
+    );
   }
 }
 
@@ -139,9 +190,16 @@ async function checkDatabase(tell: Tell, host: DatabaseHost, name: string): Prom
   try {
     const { mode, version, partitions } = await (await host.database(name)).status();
     const behind = partitions.reduce((sum, { logEnd, indexed }) => sum + logEnd - indexed, 0);
-    tell('ok', `database ${name}: ${mode}, version ${version}, ${counted(behind, 'record')} in the log alone`);
+    tell(
+      'ok',
+      `database ${name}: ${mode}, version ${version}, ${counted(behind, 'record')} in the log alone`,
+    );
   } catch (error) {
-    tell('fail', `database ${name}: ${wordsOf(error)}`, hintOf(error) ?? '`pyralog verify --data DIR` names what is damaged.');
+    tell(
+      'fail',
+      `database ${name}: ${wordsOf(error)}`,
+      hintOf(error) ?? '`pyralog verify --data DIR` names what is damaged.',
+    );
   }
 }
 

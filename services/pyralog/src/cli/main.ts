@@ -6,12 +6,17 @@ import { createProgram } from './program.ts';
 /** Runs one command. @returns the exit status: 0, 1 refused by the database, 2 usage, 3 unreachable */
 export async function main(args: readonly string[]): Promise<number> {
   // A reader that goes away (head, less) is no failure.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.refused));
+  process.stdout.on('error', (error: NodeJS.ErrnoException) =>
+    process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.refused),
+  );
   let status: number = EXIT.ok;
   const program = createProgram((next) => (status = next));
   forbidExit(program);
   try {
-    if (args.length === 0) throw new PyralogError('usage', 'There is no command.', { hint: 'pyralog --help lists them.' });
+    if (args.length === 0)
+      throw new PyralogError('usage', 'There is no command.', {
+        hint: 'pyralog --help lists them.',
+      });
     await program.parseAsync([...args], { from: 'user' });
     return status;
   } catch (error) {

@@ -1,11 +1,21 @@
 import type { FactsPage, PageOptions } from '@pyralog/client';
 import { printFact } from '@pyralog/client';
-import { type Fact, type IndexOrder, inputValue, isPyralogError, parseJson, PyralogError, refValue, stringValue, type Value } from '@pyralog/model';
+import {
+  type Fact,
+  type IndexOrder,
+  inputValue,
+  isPyralogError,
+  parseJson,
+  refValue,
+  stringValue,
+  type Value,
+} from '@pyralog/model';
 import { note, out } from './print.ts';
 
 /** How much of a list is wanted. */
 export interface Limited {
   readonly json?: boolean | undefined;
+  /** A number, or `all`. */
   readonly limit?: string | undefined;
   readonly cursor?: string | undefined;
 }
@@ -14,12 +24,9 @@ export interface Limited {
 const TABLE_ROWS = 100;
 const PAGE_ROWS_MAX = 10_000;
 
-/** @throws PyralogError `usage` */
-export function rowsWanted({ json, limit }: Limited): number {
+function rowsWanted({ json, limit }: Limited): number {
   if (limit === undefined) return json === true ? Number.POSITIVE_INFINITY : TABLE_ROWS;
-  if (limit === 'all') return Number.POSITIVE_INFINITY;
-  if (/^[1-9][0-9]{0,9}$/.test(limit)) return Number(limit);
-  throw new PyralogError('usage', `--limit: ${JSON.stringify(limit)} is neither a number from 1 on nor "all".`);
+  return limit === 'all' ? Number.POSITIVE_INFINITY : Number(limit);
 }
 
 /** Pages until so many rows were asked for, all at the basis of the first. */
@@ -43,7 +50,10 @@ export async function writeJson(pages: AsyncIterable<FactsPage>, entity?: string
   let next: string | undefined;
   let first = true;
   for await (const page of pages) {
-    if (first) out(`{${entity === undefined ? '' : `"entity":${JSON.stringify(entity)},`}"basis":"${page.basis}","facts":[`);
+    if (first)
+      out(
+        `{${entity === undefined ? '' : `"entity":${JSON.stringify(entity)},`}"basis":"${page.basis}","facts":[`,
+      );
     out(page.facts.map((fact, i) => `${first && i === 0 ? '' : ',\n'}${printFact(fact)}`).join(''));
     first = first && page.facts.length === 0;
     next = page.next;
@@ -52,7 +62,9 @@ export async function writeJson(pages: AsyncIterable<FactsPage>, entity?: string
 }
 
 /** The facts of pages, and where they go on. */
-export async function gather(pages: AsyncIterable<FactsPage>): Promise<{ readonly facts: readonly Fact[]; readonly next: string | undefined }> {
+export async function gather(
+  pages: AsyncIterable<FactsPage>,
+): Promise<{ readonly facts: readonly Fact[]; readonly next: string | undefined }> {
   const facts: Fact[] = [];
   let next: string | undefined;
   for await (const page of pages) {
@@ -63,7 +75,8 @@ export async function gather(pages: AsyncIterable<FactsPage>): Promise<{ readonl
 }
 
 export function noteMore(next: string | undefined): void {
-  if (next !== undefined) note(`There is more: --limit N or --limit all shows it, --cursor ${next} goes on from here.`);
+  if (next !== undefined)
+    note(`There is more: --limit N or --limit all shows it, --cursor ${next} goes on from here.`);
 }
 
 /**

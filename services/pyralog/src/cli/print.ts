@@ -9,19 +9,30 @@ const WIDTH: number | undefined = stdout.isTTY ? stdout.columns : undefined;
 
 /** Colours for a person at a terminal (https://no-color.org); none in pipes and files. */
 export const colours: ReturnType<typeof picocolors.createColors> = picocolors.createColors(
-  (env['FORCE_COLOR'] ?? '0') !== '0' || (stdout.isTTY && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb'),
+  (env['FORCE_COLOR'] ?? '0') !== '0' ||
+    (stdout.isTTY && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb'),
 );
 
 /** Narrower than this a column tells nothing. */
 const COLUMN_WIDTH_MIN = 12;
 const GAP = 2;
 
-/** Rows under headings. At a terminal the widest columns are cut until a row fits on a line. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = head.map((name, i) => Math.max(displayWidth(name), ...rows.map((row) => displayWidth(row[i] ?? ''))));
+/**
+ * Rows under headings. At a terminal the widest columns are cut until a row fits on a line, of those
+ * from `cutFrom` up to `cutTo`.
+ */
+export function table(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  cutFrom = 0,
+  cutTo: number = head.length,
+): string {
+  const widths = head.map((name, i) =>
+    Math.max(displayWidth(name), ...rows.map((row) => displayWidth(row[i] ?? ''))),
+  );
   const shown = new Table({
     head: head.map((name) => colours.bold(name)),
-    colWidths: fitted(widths, WIDTH).map((width) => width + GAP),
+    colWidths: fitted(widths, cutFrom, cutTo).map((width) => width + GAP),
     style: { head: [], border: [], compact: true, 'padding-left': 0, 'padding-right': GAP },
     chars: NO_LINES,
   });
@@ -31,29 +42,46 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 }
 
 const NO_LINES = Object.fromEntries(
-  ['top', 'top-mid', 'top-left', 'top-right', 'bottom', 'bottom-mid', 'bottom-left', 'bottom-right', 'left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid', 'middle'].map((name) => [name, '']),
+  [
+    'top',
+    'top-mid',
+    'top-left',
+    'top-right',
+    'bottom',
+    'bottom-mid',
+    'bottom-left',
+    'bottom-right',
+    'left',
+    'left-mid',
+    'mid',
+    'mid-mid',
+    'right',
+    'right-mid',
+    'middle',
+  ].map((name) => [name, '']),
 );
 
 /** Takes from the widest column until the row fits. */
-function fitted(natural: readonly number[], available: number | undefined): number[] {
+function fitted(natural: readonly number[], cutFrom: number, cutTo: number): number[] {
   const widths = [...natural];
-  if (available === undefined) return widths;
+  if (WIDTH === undefined) return widths;
   for (;;) {
-    const total = widths.reduce((sum, width) => sum + width + GAP, 0);
-    const widest = Math.max(...widths);
-    if (total <= available || widest <= COLUMN_WIDTH_MIN) return widths;
-    widths[widths.indexOf(widest)] = Math.max(COLUMN_WIDTH_MIN, widest - (total - available));
+    const over = widths.reduce((sum, width) => sum + width + GAP, 0) - WIDTH;
+    const widest = Math.max(0, ...widths.slice(cutFrom, cutTo));
+    if (over <= 0 || widest <= COLUMN_WIDTH_MIN) return widths;
+    widths[widths.indexOf(widest, cutFrom)] = Math.max(COLUMN_WIDTH_MIN, widest - over);
   }
 }
 
 // eslint-disable-next-line no-control-regex
 const COLOUR_CODES = /\u001b\[[0-9;]*m/g;
-const WIDE = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/gu;
+const WIDE =
+  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/gu;
 
 /** Columns that a text takes: none for colours and combining marks, two for wide characters. */
 function displayWidth(text: string): number {
   const plain = text.replaceAll(COLOUR_CODES, '').replaceAll(/\p{Mn}/gu, '');
-  return [...plain].length + (plain.match(WIDE)?.length ?? 0);
+  return Array.from(plain).length + (plain.match(WIDE)?.length ?? 0);
 }
 
 /** Characters that would steer the terminal or turn the direction of writing. */
@@ -80,24 +108,33 @@ export function shown(value: Value, lengthMax: number = VALUE_LENGTH_MAX): strin
 
 /** The moment of a transaction, to the millisecond. */
 export function moment(tx: Tx): string {
-  return formatNanos(tx).replace(/\.([0-9]{3})[0-9]{6}Z$/, '.$1Z').replace('T', ' ');
+  return formatNanos(tx)
+    .replace(/\.([0-9]{3})[0-9]{6}Z$/, '.$1Z')
+    .replace('T', ' ');
 }
 
 export function sign({ operation }: Pick<Fact, 'operation'>): string {
   return operation === 'assert' ? colours.green('+') : colours.red('-');
 }
 
+/** Narrower than this a table of facts has no room for the tx beside its moment. */
+const WIDTH_FOR_TX = 110;
+
 /** Facts of one moment, or with the moment of each. */
 export function factTable(facts: readonly Fact[], withTx = true): string {
   if (facts.length === 0) return 'No facts.\n';
+  const roomy = WIDTH === undefined || WIDTH >= WIDTH_FOR_TX;
+  const times = (fact: Fact): string[] =>
+    roomy ? [moment(fact.tx), String(fact.tx)] : [moment(fact.tx)];
+  const heads = roomy ? ['when', 'tx'] : ['when'];
   const rows = facts.map((fact) => [
     sign(fact),
     harmless(fact.entity),
     harmless(fact.attribute),
     shown(fact.value),
-    ...(withTx ? [moment(fact.tx), String(fact.tx)] : []),
+    ...(withTx ? times(fact) : []),
   ]);
-  return table(['', 'entity', 'attribute', 'value', ...(withTx ? ['when', 'tx'] : [])], rows);
+  return table(['', 'entity', 'attribute', 'value', ...(withTx ? heads : [])], rows, 1, 4);
 }
 
 /** "3 facts", "1 fact". */

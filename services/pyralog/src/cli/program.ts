@@ -27,7 +27,9 @@ type Done = (status: number) => void;
 /** All commands. What a command needs is loaded when it runs, so that help is quick. */
 export function createProgram(done: Done): Command {
   const program = new Command('pyralog')
-    .description('An immutable knowledge database: facts go in, and every moment of the past stays readable.')
+    .description(
+      'An immutable knowledge database: facts go in, and every moment of the past stays readable.',
+    )
     .version(VERSION, '--version', 'print the version')
     .helpOption('-h, --help', 'explain a command')
     .showHelpAfterError('Try --help.')
@@ -51,17 +53,25 @@ function addDev(program: Command, done: Done): void {
     .description('Run everything in this process and serve it over HTTP, until Ctrl-C.')
     .option('--data <dir>', 'keep the data in this folder; without it nothing is kept')
     .option('--port <port>', 'port to listen on; 0 takes any free one', portOf, 4000)
-    .option('--host <address>', 'address to listen on; others than loopback open it to the network', '127.0.0.1')
+    .option(
+      '--host <address>',
+      'address to listen on; others than loopback open it to the network',
+      '127.0.0.1',
+    )
     .option('--db <name>', 'database to make', 'main')
     .addHelpText('after', examples('pyralog dev', 'pyralog dev --data ./kb --port 4001'))
     .action(async (options: { data?: string; port: number; host: string; db: string }) => {
       const { dev } = await import('./dev.ts');
-      done(await dev({ data: options.data, host: options.host, port: options.port, db: options.db }));
+      done(
+        await dev({ data: options.data, host: options.host, port: options.port, db: options.db }),
+      );
     });
   program
     .command('demo')
     .summary('import a repository and ask questions of its past')
-    .description('Import the history of this clone, or of another repository, and show what can be asked of it.')
+    .description(
+      'Import the history of this clone, or of another repository, and show what can be asked of it.',
+    )
     .argument('[path]', 'another repository')
     .option('--data <dir>', 'folder for the database; default: a new one')
     .action(async (path: string | undefined, options: { data?: string }) => {
@@ -71,17 +81,28 @@ function addDev(program: Command, done: Done): void {
 }
 
 function addWrites(program: Command, done: Done): void {
-  where(program.command('create').argument('<name>', '1 to 48 characters: a-z, 0-9 and -, beginning with a letter'))
+  where(
+    program
+      .command('create')
+      .argument('<name>', '1 to 48 characters: a-z, 0-9 and -, beginning with a letter'),
+  )
     .description('Make a database.')
     .summary('make a database')
     .option('--strict', 'refuse attributes that were not defined')
     .option('--import', 'in import mode: transactions may carry their own times')
-    .addHelpText('after', examples('pyralog create papers', 'pyralog create archive --import --data ./kb'))
-    .action(async (name: string, options: GlobalOptions & { strict?: boolean; import?: boolean }) => {
-      const { create } = await import('./write.ts');
-      await create(name, options);
-    });
-  database(program.command('transact').argument('[file]', 'a file; - or nothing reads standard input'))
+    .addHelpText(
+      'after',
+      examples('pyralog create papers', 'pyralog create archive --import --data ./kb'),
+    )
+    .action(
+      async (name: string, options: GlobalOptions & { strict?: boolean; import?: boolean }) => {
+        const { create } = await import('./write.ts');
+        await create(name, options);
+      },
+    );
+  database(
+    program.command('transact').argument('[file]', 'a file; - or nothing reads standard input'),
+  )
     .summary('commit transaction documents')
     .description('Commit one transaction document, a JSON array of them, or one a line (NDJSON).')
     .option('--keep-going', 'go on behind a refused document')
@@ -98,7 +119,10 @@ function addWrites(program: Command, done: Done): void {
       const { transact } = await import('./write.ts');
       done(await transact(file, options));
     });
-  const imports = program.command('import').summary('load a history: import git PATH').description('Load a history from elsewhere.');
+  const imports = program
+    .command('import')
+    .summary('load a history: import git PATH')
+    .description('Load a history from elsewhere.');
   const git = imports
     .command('git')
     .argument('<path>', 'folder of a repository, with or without a work tree')
@@ -110,14 +134,23 @@ function addWrites(program: Command, done: Done): void {
     .option('--db <name>', 'the database; default: named after the repository, made in import mode')
     .option('--ref <ref>', 'branch, tag or commit', 'HEAD')
     .option('--live', 'end the import mode of the database afterwards')
-    .addHelpText('after', examples('pyralog import git . --data ./kb', 'pyralog import git ../linux --ref v6.1 --db linux', 'pyralog history path:README.md --db linux'))
+    .addHelpText(
+      'after',
+      examples(
+        'pyralog import git . --data ./kb',
+        'pyralog import git ../linux --ref v6.1 --db linux',
+        'pyralog history path:README.md --db linux',
+      ),
+    )
     .action(async (path: string, options: ImportOptions) => {
       const { importCommand } = await import('./import.ts');
       done(await importCommand(path, options));
     });
   database(program.command('live'))
     .summary('end the import mode of a database')
-    .description('End the import mode of a database: from now on transactions get the time of their commit. There is no way back.')
+    .description(
+      'End the import mode of a database: from now on transactions get the time of their commit. There is no way back.',
+    )
     .action(async (options: GlobalOptions) => {
       const { live } = await import('./write.ts');
       await live(options);
@@ -127,8 +160,13 @@ function addWrites(program: Command, done: Done): void {
 function addReads(program: Command, done: Done): void {
   atMoment(database(program.command('entity').argument('<id>')))
     .summary('what is in force of an entity')
-    .description('The facts in force of an entity, now or at a moment. Exit status 1 where there is none.')
-    .addHelpText('after', examples('pyralog entity paper:1', 'pyralog entity paper:1 --as-of 2026-01-31T12:00:00Z'))
+    .description(
+      'The facts in force of an entity, now or at a moment. Exit status 1 where there is none.',
+    )
+    .addHelpText(
+      'after',
+      examples('pyralog entity paper:1', 'pyralog entity paper:1 --as-of 2026-01-31T12:00:00Z'),
+    )
     .action(async (id: string, options: GlobalOptions) => {
       const { entity } = await import('./read.ts');
       done(await entity(id, options));
@@ -143,9 +181,26 @@ function addReads(program: Command, done: Done): void {
       const { history } = await import('./read.ts');
       await history(id, options);
     });
-  addScan(program, 'state', 'facts in force, in index order', 'The facts in force, now or at a moment, in the order of an index.');
-  addScan(program, 'facts', 'every fact of the log, in index order', 'Every fact of the log, retractions and the schema included, in the order of an index.');
-  limited(database(program.command('diff').argument('<from>', 'a moment: tx, instant or date').argument('<to>', 'a later one')))
+  addScan(
+    program,
+    'state',
+    'facts in force, in index order',
+    'The facts in force, now or at a moment, in the order of an index.',
+  );
+  addScan(
+    program,
+    'facts',
+    'every fact of the log, in index order',
+    'Every fact of the log, retractions and the schema included, in the order of an index.',
+  );
+  limited(
+    database(
+      program
+        .command('diff')
+        .argument('<from>', 'a moment: tx, instant or date')
+        .argument('<to>', 'a later one'),
+    ),
+  )
     .summary('net difference of two moments')
     .description('The facts in force at one moment and not at the other.')
     .addHelpText('after', examples('pyralog diff 2026-01-01 2026-02-01'))
@@ -163,24 +218,48 @@ function addReads(program: Command, done: Done): void {
     });
   database(program.command('feed'))
     .summary('transactions as they came, and as they come')
-    .description('Whole transactions in the order of their tx, from any position; resumable at the offset that stands at the end.')
-    .option('--from <offset>', '-1 (the beginning), now, tx:<tx> (after it), or an offset of this feed', '-1')
+    .description(
+      'Whole transactions in the order of their tx, from any position; resumable at the offset that stands at the end.',
+    )
+    .option(
+      '--from <offset>',
+      '-1 (the beginning), now, tx:<tx> (after it), or an offset of this feed',
+      '-1',
+    )
     .option('--follow', 'go on when the end is reached, until Ctrl-C')
     .option('--entity <id>', 'facts of this entity only')
     .option('--attribute <name>', 'facts of this attribute only')
     .option('--prefix <text>', 'facts of entities that begin so')
-    .addHelpText('after', examples('pyralog feed --follow --from now', 'pyralog feed --json --prefix paper: | jq .facts'))
+    .addHelpText(
+      'after',
+      examples(
+        'pyralog feed --follow --from now',
+        'pyralog feed --json --prefix paper: | jq .facts',
+      ),
+    )
     .action(async (options: FeedOptions) => {
       const { feed } = await import('./feed.ts');
       await feed(options);
     });
 }
 
-function addScan(program: Command, kind: 'state' | 'facts', summary: string, description: string): void {
+function addScan(
+  program: Command,
+  kind: 'state' | 'facts',
+  summary: string,
+  description: string,
+): void {
   limited(atMoment(database(program.command(kind))))
     .summary(summary)
     .description(description)
-    .addOption(new Option('--index <order>', 'its letters name the order: entity, attribute, value, transaction').choices(['eavt', 'aevt', 'avet', 'vaet']).default('eavt'))
+    .addOption(
+      new Option(
+        '--index <order>',
+        'its letters name the order: entity, attribute, value, transaction',
+      )
+        .choices(['eavt', 'aevt', 'avet', 'vaet'])
+        .default('eavt'),
+    )
     .option('--entity <id>', 'leading part of the index')
     .option('--attribute <name>', 'leading part of the index')
     .option('--value <value>', 'leading part of the index: JSON, or text where it is none')
@@ -188,7 +267,11 @@ function addScan(program: Command, kind: 'state' | 'facts', summary: string, des
     .option('--value-to <value>', 'values below this one')
     .addHelpText(
       'after',
-      examples(`pyralog ${kind} --entity paper:1`, `pyralog ${kind} --index aevt --attribute paper/title --limit all`, `pyralog ${kind} --index vaet --value person:1    what refers to person:1`),
+      examples(
+        `pyralog ${kind} --entity paper:1`,
+        `pyralog ${kind} --index aevt --attribute paper/title --limit all`,
+        `pyralog ${kind} --index vaet --value person:1    what refers to person:1`,
+      ),
     )
     .action(async (options: ScanOptions & { index: IndexOrder }) => {
       const { scan } = await import('./read.ts');
@@ -207,7 +290,9 @@ function addCare(program: Command, done: Done): void {
     });
   where(program.command('doctor'))
     .summary('check this machine and a data folder or server')
-    .description('Check this machine and a data folder or server, and say what to do about what is wrong.')
+    .description(
+      'Check this machine and a data folder or server, and say what to do about what is wrong.',
+    )
     .action(async (options: GlobalOptions) => {
       const { doctor } = await import('./inspect.ts');
       done(await doctor(options));
@@ -215,7 +300,9 @@ function addCare(program: Command, done: Done): void {
   program
     .command('verify')
     .summary('read every byte of a data folder')
-    .description('Read every file of a data folder, check all of its checksums, and name what is damaged. A server may go on meanwhile.')
+    .description(
+      'Read every file of a data folder, check all of its checksums, and name what is damaged. A server may go on meanwhile.',
+    )
     .requiredOption('--data <dir>', 'the folder')
     .option('--json', 'for machines')
     .action(async (options: { data: string; json?: boolean }) => {
@@ -227,22 +314,39 @@ function addCare(program: Command, done: Done): void {
 /** Options that say where the databases are. */
 function where(command: Command): Command {
   return command
-    .addOption(new Option('--url <url>', 'the server to talk to (or PYRALOG_URL)').default(process.env['PYRALOG_URL'] ?? DEFAULT_URL))
-    .addOption(new Option('--data <dir>', 'open this folder in this process instead').conflicts('url'))
+    .addOption(
+      new Option('--url <url>', 'the server to talk to (or PYRALOG_URL)').default(
+        process.env['PYRALOG_URL'] ?? DEFAULT_URL,
+      ),
+    )
+    .addOption(
+      new Option('--data <dir>', 'open this folder in this process instead').conflicts('url'),
+    )
     .option('--json', 'for machines');
 }
 
 function database(command: Command): Command {
-  return where(command).option('--db <name>', 'the database (or PYRALOG_DB)', process.env['PYRALOG_DB'] ?? 'main');
+  return where(command).option(
+    '--db <name>',
+    'the database (or PYRALOG_DB)',
+    process.env['PYRALOG_DB'] ?? 'main',
+  );
 }
 
 function atMoment(command: Command): Command {
-  return command.option('--as-of <moment>', 'read the past: a tx, an instant (2026-01-31T12:00:00Z) or a date');
+  return command.option(
+    '--as-of <moment>',
+    'read the past: a tx, an instant (2026-01-31T12:00:00Z) or a date',
+  );
 }
 
 function limited(command: Command): Command {
   return command
-    .option('--limit <rows>', 'rows at most, or "all" (default: 100 in a table, all with --json)')
+    .option(
+      '--limit <rows>',
+      'rows at most, or "all" (default: 100 in a table, all with --json)',
+      limitOf,
+    )
     .option('--cursor <cursor>', 'go on where an earlier list ended');
 }
 
@@ -254,4 +358,9 @@ function portOf(text: string): number {
   const port = Number(text);
   if (/^[0-9]+$/.test(text) && port <= 65_535) return port;
   throw new InvalidArgumentError('A port is a number from 0 to 65535.');
+}
+
+function limitOf(text: string): string {
+  if (/^(?:all|[1-9][0-9]{0,9})$/.test(text)) return text;
+  throw new InvalidArgumentError('A limit is a number from 1 on, or "all".');
 }

@@ -3,7 +3,9 @@ import { type GlobalOptions, openHost } from './context.ts';
 import { colours, line, moment, note, out, table } from './print.ts';
 
 /** One database, or all where none is named. */
-export async function status(options: Omit<GlobalOptions, 'db'> & { readonly db?: string | undefined }): Promise<void> {
+export async function status(
+  options: Omit<GlobalOptions, 'db'> & { readonly db?: string | undefined },
+): Promise<void> {
   await using host = await openHost(options);
   const names = options.db === undefined ? await host.list() : [options.db];
   const answers: StatusAnswer[] = [];
@@ -17,12 +19,36 @@ export async function status(options: Omit<GlobalOptions, 'db'> & { readonly db?
   answers.forEach((answer, i) => show(answer, i === 0 ? '' : '\n'));
 }
 
-function show({ database, mode, strict, durable, version, id, partitions, bytes }: StatusAnswer, before: string): void {
-  const words = [mode, strict ? 'strict' : '', durable ? '' : 'in memory, nothing is kept'].filter((word) => word !== '');
+function show(
+  { database, mode, strict, durable, version, id, partitions, bytes }: StatusAnswer,
+  before: string,
+): void {
+  const words = [mode, strict ? 'strict' : '', durable ? '' : 'in memory, nothing is kept'].filter(
+    (word) => word !== '',
+  );
   out(before);
-  line(`${colours.bold(database)}  ${words.join(', ')}  ${colours.dim(`version ${version}, id ${id}`)}`);
-  const rows = partitions.map((each) => [each.partition, each.epoch, each.logEnd, each.indexed, each.logEnd - each.indexed, each.liveFacts, each.runs].map(String).concat(moment(each.closed)));
-  out(table(['partition', 'epoch', 'log end', 'indexed', 'behind', 'live facts', 'runs', 'closed'], rows));
+  line(
+    `${colours.bold(database)}  ${words.join(', ')}  ${colours.dim(`version ${version}, id ${id}`)}`,
+  );
+  const rows = partitions.map((each) =>
+    [
+      each.partition,
+      each.epoch,
+      each.logEnd,
+      each.indexed,
+      each.logEnd - each.indexed,
+      each.liveFacts,
+      each.runs,
+    ]
+      .map(String)
+      .concat(moment(each.closed)),
+  );
+  out(
+    table(
+      ['partition', 'epoch', 'log end', 'indexed', 'behind', 'live facts', 'runs', 'closed'],
+      rows,
+    ),
+  );
   const sizes = Object.entries(bytes).map(([kind, count]) => `${kind} ${sizeText(count)}`);
   if (sizes.length > 0) line(`in the bucket: ${sizes.join(', ')}`);
 }

@@ -1,15 +1,31 @@
 import { type CommitResult, type Database, printCommit } from '@pyralog/client';
 import { formatNanos, isPyralogError } from '@pyralog/model';
 import { InFlight } from '../in-flight.ts';
-import { EXIT, type GlobalOptions, inFlightMax, openHost, report, withDatabase } from './context.ts';
+import {
+  EXIT,
+  type GlobalOptions,
+  inFlightMax,
+  openHost,
+  report,
+  withDatabase,
+} from './context.ts';
 import { documentsIn, type GivenDocument, openInput } from './documents.ts';
 import { counted, factTable, harmless, line, note, out } from './print.ts';
 
 const IN_FLIGHT_BYTES_MAX = 16 * 1024 * 1024;
 
-export async function create(name: string, options: GlobalOptions & { readonly strict?: boolean | undefined; readonly import?: boolean | undefined }): Promise<void> {
+export async function create(
+  name: string,
+  options: GlobalOptions & {
+    readonly strict?: boolean | undefined;
+    readonly import?: boolean | undefined;
+  },
+): Promise<void> {
   await using host = await openHost(options, true);
-  const made = await host.create(name, { strict: options.strict, mode: options.import === true ? 'import' : 'live' });
+  const made = await host.create(name, {
+    strict: options.strict,
+    mode: options.import === true ? 'import' : 'live',
+  });
   if (options.json === true) line(JSON.stringify({ name, created: made === 'created' }));
   else line(made === 'created' ? `Created ${name}.` : `${name} exists with these settings.`);
 }
@@ -17,7 +33,11 @@ export async function create(name: string, options: GlobalOptions & { readonly s
 export async function live(options: GlobalOptions): Promise<void> {
   await withDatabase(options, async (database) => {
     const { tx } = await database.goLive();
-    line(options.json === true ? JSON.stringify({ tx: String(tx) }) : `${options.db} is live since ${formatNanos(tx)}.`);
+    line(
+      options.json === true
+        ? JSON.stringify({ tx: String(tx) })
+        : `${options.db} is live since ${formatNanos(tx)}.`,
+    );
   });
 }
 
@@ -30,15 +50,26 @@ export interface TransactOptions extends GlobalOptions {
  * Commits what a file or standard input holds: one document, a JSON array of them, or one a line; each is a transaction of
  * its own. Stops at the first that is refused, or tells each of them and goes on.
  */
-export async function transact(file: string | undefined, options: TransactOptions): Promise<number> {
+export async function transact(
+  file: string | undefined,
+  options: TransactOptions,
+): Promise<number> {
   const input = await openInput(file);
   return withDatabase(options, async (database) => {
     const tally = new Tally(database, options);
     // To stop behind a refused document the next one waits for its answer.
-    const flight = new InFlight({ countMax: options.keepGoing === true ? inFlightMax(options) : 1, bytesMax: IN_FLIGHT_BYTES_MAX });
-    for await (const given of documentsIn(input)) {
-      if (!(await flight.send(given.document.length, () => tally.commit(given)))) break;
+    const flight = new InFlight({
+      countMax: options.keepGoing === true ? inFlightMax(options) : 1,
+      bytesMax: IN_FLIGHT_BYTES_MAX,
+    });
+    try {
+      for await (const given of documentsIn(input)) {
+        if (!(await flight.send(given.document.length, () => tally.commit(given)))) break;
+      }
+    } finally {
+      input.destroy();
     }
+    // What went wrong is told already.
     await flight.settle().catch(() => {});
     return tally.finish();
   });
@@ -73,7 +104,10 @@ class Tally {
       this.#refused++;
       if (place !== undefined) note(`${place}:`);
       this.#status = report(error, json);
-      const refused = isPyralogError(error) && error.row.category !== 'unavailable' && error.row.category !== 'interrupted';
+      const refused =
+        isPyralogError(error) &&
+        error.row.category !== 'unavailable' &&
+        error.row.category !== 'interrupted';
       if (keepGoing !== true || !refused) throw error;
     }
   }
@@ -83,14 +117,19 @@ class Tally {
     const several = this.#committed + this.#refused !== 1;
     if (several && json !== true) {
       const until = this.#last === undefined ? '' : `, the last at tx ${this.#last.tx}`;
-      line(`${counted(this.#committed, 'transaction')} committed (${counted(this.#facts, 'fact')})${until}${this.#refused === 0 ? '' : `; ${this.#refused} refused`}.`);
+      line(
+        `${counted(this.#committed, 'transaction')} committed (${counted(this.#facts, 'fact')})${until}${this.#refused === 0 ? '' : `; ${this.#refused} refused`}.`,
+      );
     }
     return this.#status;
   }
 }
 
 function show(result: CommitResult): void {
-  line(`tx ${result.tx}  ${formatNanos(result.tx)}${result.duplicate ? '  (sent before; this is the first result)' : ''}`);
-  for (const [temporary, entity] of result.ids) line(`${harmless(temporary)} is ${harmless(entity)}`);
+  line(
+    `tx ${result.tx}  ${formatNanos(result.tx)}${result.duplicate ? '  (sent before; this is the first result)' : ''}`,
+  );
+  for (const [temporary, entity] of result.ids)
+    line(`${harmless(temporary)} is ${harmless(entity)}`);
   out(factTable(result.facts, false));
 }

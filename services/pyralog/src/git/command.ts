@@ -24,7 +24,11 @@ export class GitCommand implements AsyncDisposable {
 
   constructor(dir: string, args: readonly string[]) {
     this.#name = `git ${args[0] ?? ''}`;
-    this.#child = spawn('git', ['-C', dir, ...args], { ...SPAWN, stdio: ['pipe', 'pipe', 'pipe'], env: gitEnvironment() });
+    this.#child = spawn('git', ['-C', dir, ...args], {
+      ...SPAWN,
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: gitEnvironment(),
+    });
     this.#exited = new Promise((resolve, reject) => {
       this.#child.once('error', (cause) => reject(gitMissing(cause)));
       this.#child.once('close', resolve);
@@ -68,20 +72,31 @@ export class GitCommand implements AsyncDisposable {
   failed(status: number | null): PyralogError {
     const words = this.#complaint.trim().replace(/^(fatal|error): /, '');
     const how = status === null ? 'was ended' : `ended with status ${status}`;
-    return new PyralogError('import-source-failed', `${this.#name} ${how}: ${words || 'it gave no reason'}.`);
+    return new PyralogError(
+      'import-source-failed',
+      `${this.#name} ${how}: ${words || 'it gave no reason'}.`,
+    );
   }
 
   /** Ends the command, whatever it is doing. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill('SIGKILL');
+    if (this.#child.exitCode === null && this.#child.signalCode === null)
+      this.#child.kill('SIGKILL');
     this.#child.stdout.destroy();
     await this.#exited.catch(() => {});
   }
 }
 
 /** All output of a short command, with its exit status. */
-export async function runGit(dir: string, args: readonly string[]): Promise<{ status: number; output: string; complaint: string }> {
-  const child = spawn('git', ['-C', dir, ...args], { ...SPAWN, stdio: ['ignore', 'pipe', 'pipe'], env: gitEnvironment() });
+export async function runGit(
+  dir: string,
+  args: readonly string[],
+): Promise<{ status: number; output: string; complaint: string }> {
+  const child = spawn('git', ['-C', dir, ...args], {
+    ...SPAWN,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: gitEnvironment(),
+  });
   let output = '';
   let complaint = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));

@@ -1,6 +1,13 @@
 import { must } from '@pyralog/base';
 import { askGit, GitCommand, type Protocol, wanted } from './command.ts';
-import { type FileChange, type GitCommit, parseChange, parseCommit, type Sha, SUBMODULE_MODE } from './objects.ts';
+import {
+  type FileChange,
+  type GitCommit,
+  parseChange,
+  parseCommit,
+  type Sha,
+  SUBMODULE_MODE,
+} from './objects.ts';
 import type { Repository } from './repository.ts';
 
 const NUL = 0x00;
@@ -34,9 +41,21 @@ export interface HistoryStep {
  * The commits to load: the first-parent chain of `head`, without what `after` reaches. Holds the ids of
  * all of them (about 200 bytes each), since which merge brings a commit in shows only at the end.
  */
-export async function planHistory(repository: Repository, head: Sha, after: Sha | undefined): Promise<Plan> {
+export async function planHistory(
+  repository: Repository,
+  head: Sha,
+  after: Sha | undefined,
+): Promise<Plan> {
   const exclude = after === undefined ? [] : [`^${after}`];
-  await using command = new GitCommand(repository.dir, ['rev-list', '--topo-order', '--reverse', '--parents', head, ...exclude, '--']);
+  await using command = new GitCommand(repository.dir, [
+    'rev-list',
+    '--topo-order',
+    '--reverse',
+    '--parents',
+    head,
+    ...exclude,
+    '--',
+  ]);
   command.endInput();
   const parentsOf = new Map<Sha, readonly Sha[]>();
   for (;;) {
@@ -61,10 +80,18 @@ export function planFrom(head: Sha, parentsOf: ReadonlyMap<Sha, readonly Sha[]>)
   const age = new Map<Sha, number>();
   for (const sha of parentsOf.keys()) age.set(sha, age.size);
   const placed = new Set<Sha>(chain);
-  return { base: next, chain: chain.map((sha) => ({ sha, brings: bringsOf(sha, parentsOf, placed, age) })) };
+  return {
+    base: next,
+    chain: chain.map((sha) => ({ sha, brings: bringsOf(sha, parentsOf, placed, age) })),
+  };
 }
 
-function bringsOf(merge: Sha, parentsOf: ReadonlyMap<Sha, readonly Sha[]>, placed: Set<Sha>, age: ReadonlyMap<Sha, number>): readonly Sha[] {
+function bringsOf(
+  merge: Sha,
+  parentsOf: ReadonlyMap<Sha, readonly Sha[]>,
+  placed: Set<Sha>,
+  age: ReadonlyMap<Sha, number>,
+): readonly Sha[] {
   const found: Sha[] = [];
   const pending = parentsOf.get(merge)?.slice(1) ?? [];
   for (let sha = pending.pop(); sha !== undefined; sha = pending.pop()) {
@@ -82,18 +109,43 @@ function bringsOf(merge: Sha, parentsOf: ReadonlyMap<Sha, readonly Sha[]>, place
  * Reads the commits of a plan with what each changed: three git processes for the whole history, which
  * work at once. `baseTree` is the tree of the plan's base, the empty tree for a root.
  */
-export async function* readHistory(repository: Repository, plan: Plan, baseTree: Sha): AsyncGenerator<HistoryStep> {
-  const git = (...args: string[]) => () => new GitCommand(repository.dir, args);
+export async function* readHistory(
+  repository: Repository,
+  plan: Plan,
+  baseTree: Sha,
+): AsyncGenerator<HistoryStep> {
+  const git =
+    (...args: string[]) =>
+    () =>
+      new GitCommand(repository.dir, args);
   const commits = askGit(git('cat-file', '--batch'), idsOf(plan), commitProtocol);
-  const changed = askGit(git(...DIFF), pairTrees(groupByStep(plan, commits), baseTree), diffProtocol);
-  yield* askGit(git('cat-file', '--batch-check=%(objectname) %(objectsize)'), changed, sizeProtocol);
+  const changed = askGit(
+    git(...DIFF),
+    pairTrees(groupByStep(plan, commits), baseTree),
+    diffProtocol,
+  );
+  yield* askGit(
+    git('cat-file', '--batch-check=%(objectname) %(objectsize)'),
+    changed,
+    sizeProtocol,
+  );
 }
 
 /**
  * Plumbing is deaf to most settings of a user; the rest are turned off. Renames are a delete and an add.
  * Two trees a line; a line that is no id is echoed and flushes the output, which marks the end of an answer.
  */
-const DIFF = ['diff-tree', '--stdin', '-r', '-z', '--raw', '--no-abbrev', '--no-renames', '--no-relative', '--ignore-submodules=none'];
+const DIFF = [
+  'diff-tree',
+  '--stdin',
+  '-r',
+  '-z',
+  '--raw',
+  '--no-abbrev',
+  '--no-renames',
+  '--no-relative',
+  '--ignore-submodules=none',
+];
 const MARK = '.';
 
 type Step = Pick<HistoryStep, 'commit' | 'brings'>;
@@ -102,7 +154,9 @@ type ChangedStep = Pick<HistoryStep, 'commit' | 'brings' | 'changes'>;
 const commitProtocol: Protocol<Sha, GitCommit> = {
   question: (sha) => `${sha}\n`,
   async answer(sha, output) {
-    const [, , length] = wanted(await output.until(NEWLINE)).toString('latin1').split(' ');
+    const [, , length] = wanted(await output.until(NEWLINE))
+      .toString('latin1')
+      .split(' ');
     const object = wanted(await output.take(Number(wanted(length))));
     wanted(await output.take(1));
     return parseCommit(sha, object);
@@ -126,11 +180,16 @@ const diffProtocol: Protocol<Step & { readonly before: Sha }, ChangedStep> = {
 };
 
 const sizeProtocol: Protocol<ChangedStep, HistoryStep> = {
-  question: ({ changes }) => blobsOf(changes).map((blob) => `${blob}\n`).join(''),
+  question: ({ changes }) =>
+    blobsOf(changes)
+      .map((blob) => `${blob}\n`)
+      .join(''),
   async answer(step, output) {
     const sizes = new Map<Sha, number>();
     for (const blob of blobsOf(step.changes)) {
-      const [, size] = wanted(await output.until(NEWLINE)).toString('latin1').split(' ');
+      const [, size] = wanted(await output.until(NEWLINE))
+        .toString('latin1')
+        .split(' ');
       if (size !== undefined && size !== 'missing') sizes.set(blob, Number(size));
     }
     return { ...step, sizes };
@@ -138,7 +197,9 @@ const sizeProtocol: Protocol<ChangedStep, HistoryStep> = {
 };
 
 function blobsOf(changes: readonly FileChange[]): Sha[] {
-  const blobs = changes.flatMap(({ after }) => (after === undefined || after.mode === SUBMODULE_MODE ? [] : [after.blob]));
+  const blobs = changes.flatMap(({ after }) =>
+    after === undefined || after.mode === SUBMODULE_MODE ? [] : [after.blob],
+  );
   return [...new Set(blobs)];
 }
 
@@ -163,7 +224,10 @@ async function* groupByStep(plan: Plan, commits: AsyncIterable<GitCommit>): Asyn
   }
 }
 
-async function* pairTrees(steps: AsyncIterable<Step>, baseTree: Sha): AsyncGenerator<Step & { readonly before: Sha }> {
+async function* pairTrees(
+  steps: AsyncIterable<Step>,
+  baseTree: Sha,
+): AsyncGenerator<Step & { readonly before: Sha }> {
   let before = baseTree;
   for await (const step of steps) {
     yield { ...step, before };

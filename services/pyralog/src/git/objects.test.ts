@@ -8,7 +8,18 @@ const commit = (...lines: string[]): Buffer => latin1(lines.join('\n'));
 
 describe('a commit object', () => {
   test('is read with its parents, people and message', () => {
-    const object = commit(`tree ${TREE}`, `parent ${'1'.repeat(40)}`, `parent ${'2'.repeat(40)}`, 'author A U Thor <a@x> 1600000000 +0200', 'committer C <c@x> 1600000060 -0500', '', 'Subject', '', 'Body', '');
+    const object = commit(
+      `tree ${TREE}`,
+      `parent ${'1'.repeat(40)}`,
+      `parent ${'2'.repeat(40)}`,
+      'author A U Thor <a@x> 1600000000 +0200',
+      'committer C <c@x> 1600000060 -0500',
+      '',
+      'Subject',
+      '',
+      'Body',
+      '',
+    );
     expect(parseCommit(SHA, object)).toEqual({
       sha: SHA,
       tree: TREE,
@@ -21,19 +32,46 @@ describe('a commit object', () => {
   });
 
   test('with a signature over many lines keeps its message', () => {
-    const object = commit(`tree ${TREE}`, 'author A <a> 1 +0000', 'committer A <a> 1 +0000', 'gpgsig -----BEGIN', ' ', ' author evil <e> 9 +0000', ' -----END', '', 'Signed');
-    expect(parseCommit(SHA, object)).toMatchObject({ author: 'A <a>', message: 'Signed', parents: [] });
+    const object = commit(
+      `tree ${TREE}`,
+      'author A <a> 1 +0000',
+      'committer A <a> 1 +0000',
+      'gpgsig -----BEGIN',
+      ' ',
+      ' author evil <e> 9 +0000',
+      ' -----END',
+      '',
+      'Signed',
+    );
+    expect(parseCommit(SHA, object)).toMatchObject({
+      author: 'A <a>',
+      message: 'Signed',
+      parents: [],
+    });
   });
 
   test('in another encoding is decoded by its header', () => {
-    const object = commit(`tree ${TREE}`, 'author Ren\xe9 <r> 1 +0000', 'committer C <c> 1 +0000', 'encoding ISO-8859-1', '', 'Gr\xfc\xdfe\n');
+    const object = commit(
+      `tree ${TREE}`,
+      'author Ren\xe9 <r> 1 +0000',
+      'committer C <c> 1 +0000',
+      'encoding ISO-8859-1',
+      '',
+      'Gr\xfc\xdfe\n',
+    );
     expect(parseCommit(SHA, object)).toMatchObject({ author: 'René <r>', message: 'Grüße' });
   });
 
   test('with bytes that fit no encoding, or an unknown one, is readable all the same', () => {
     const head = [`tree ${TREE}`, 'author \xff <r> 1 +0000', 'committer C <c> 1 +0000'];
-    expect(parseCommit(SHA, commit(...head, '', '\xfe'))).toMatchObject({ author: '\ufffd <r>', message: '\ufffd' });
-    expect(parseCommit(SHA, commit(...head, 'encoding x-klingon', '', 'ok'))).toMatchObject({ author: '\ufffd <r>', message: 'ok' });
+    expect(parseCommit(SHA, commit(...head, '', '\xfe'))).toMatchObject({
+      author: '\ufffd <r>',
+      message: '\ufffd',
+    });
+    expect(parseCommit(SHA, commit(...head, 'encoding x-klingon', '', 'ok'))).toMatchObject({
+      author: '\ufffd <r>',
+      message: 'ok',
+    });
   });
 
   test.each([
@@ -45,7 +83,12 @@ describe('a commit object', () => {
     ['author A <b> c> 7 +0000', 'A <b> c>', 7n],
     ['author A <a> 99999999999999999999 +0000', 'A <a>', 0n],
   ])('with %j is taken as far as it can be', (line, author, authored) => {
-    expect(parseCommit(SHA, commit(`tree ${TREE}`, line, '', ''))).toMatchObject({ author, authored, committed: 0n, message: '' });
+    expect(parseCommit(SHA, commit(`tree ${TREE}`, line, '', ''))).toMatchObject({
+      author,
+      authored,
+      committed: 0n,
+      message: '',
+    });
   });
 });
 
@@ -64,19 +107,33 @@ describe('a line of diff-tree', () => {
   test.each([
     ['an added path', `:000000 100644 ${zero} ${SHA} A`, undefined, { mode: '100644', blob: SHA }],
     ['a deleted one', `:100755 000000 ${SHA} ${zero} D`, { mode: '100755', blob: SHA }, undefined],
-    ['a change of type', `:100644 120000 ${SHA} ${TREE} T`, { mode: '100644', blob: SHA }, { mode: '120000', blob: TREE }],
+    [
+      'a change of type',
+      `:100644 120000 ${SHA} ${TREE} T`,
+      { mode: '100644', blob: SHA },
+      { mode: '120000', blob: TREE },
+    ],
   ])('tells %s, whatever the path', (_name, meta, before, after) => {
     for (const path of ['a', '-dash', 'tab\tnew\nline "quote" \\', '\xff\xfe']) {
-      expect(parseChange(latin1(meta), latin1(path))).toEqual({ path: new Uint8Array(latin1(path)), before, after });
+      expect(parseChange(latin1(meta), latin1(path))).toEqual({
+        path: new Uint8Array(latin1(path)),
+        before,
+        after,
+      });
     }
   });
 
   test('of SHA-256 repositories has longer ids', () => {
     const id = 'c'.repeat(64);
-    expect(parseChange(latin1(`:000000 100644 ${'0'.repeat(64)} ${id} A`), latin1('x')).after?.blob).toBe(id);
+    expect(
+      parseChange(latin1(`:000000 100644 ${'0'.repeat(64)} ${id} A`), latin1('x')).after?.blob,
+    ).toBe(id);
   });
 
-  test.each([`:000000 100644 ${zero} ${SHA} R100`, 'garbage', `100644 100644 ${SHA} ${SHA} M`])('that is none (%j) stops the import', (meta) => {
-    expect(() => parseChange(latin1(meta), latin1('x'))).toThrow('unknown');
-  });
+  test.each([`:000000 100644 ${zero} ${SHA} R100`, 'garbage', `100644 100644 ${SHA} ${SHA} M`])(
+    'that is none (%j) stops the import',
+    (meta) => {
+      expect(() => parseChange(latin1(meta), latin1('x'))).toThrow('unknown');
+    },
+  );
 });

@@ -62,12 +62,15 @@ export function parseCommit(sha: Sha, object: Buffer): GitCommit {
   const header = (key: string): Buffer | undefined => headers.find(([name]) => name === key)?.[1];
   const decode = decoderOf(header('encoding')?.toString('latin1'));
   const tree = header('tree')?.toString('latin1');
-  if (tree === undefined) throw new PyralogError('import-source-failed', `Commit ${sha} has no tree.`);
+  if (tree === undefined)
+    throw new PyralogError('import-source-failed', `Commit ${sha} has no tree.`);
   const author = parsePerson(header('author') ?? Buffer.alloc(0));
   return {
     sha,
     tree,
-    parents: headers.filter(([name]) => name === 'parent').map(([, value]) => value.toString('latin1')),
+    parents: headers
+      .filter(([name]) => name === 'parent')
+      .map(([, value]) => value.toString('latin1')),
     author: decode(author.text),
     authored: author.seconds,
     committed: parsePerson(header('committer') ?? Buffer.alloc(0)).seconds,
@@ -78,7 +81,11 @@ export function parseCommit(sha: Sha, object: Buffer): GitCommit {
 /** The first paragraph in one line, as `git log --format=%s` shows it. */
 export function subjectOf(message: string): string {
   const paragraph = message.replace(/^\s*\n/, '').split(/\n[ \t\r]*\n/, 1)[0] ?? '';
-  return paragraph.split('\n').map((line) => line.trim()).join(' ').trim();
+  return paragraph
+    .split('\n')
+    .map((line) => line.trim())
+    .join(' ')
+    .trim();
 }
 
 /**
@@ -86,9 +93,21 @@ export function subjectOf(message: string): string {
  * `:<mode before> <mode after> <id before> <id after> <status letter>`.
  */
 export function parseChange(meta: Buffer, path: Buffer): FileChange {
-  const match = /^:(\d{6}) (\d{6}) ([0-9a-f]{40,64}) ([0-9a-f]{40,64}) [AMDT]$/.exec(meta.toString('latin1'));
-  if (!match) throw new PyralogError('import-source-failed', `git diff-tree said something unknown: ${meta.toString('latin1')}`);
-  const [, modeBefore, modeAfter, before, after] = match as unknown as [string, string, string, string, string];
+  const match = /^:(\d{6}) (\d{6}) ([0-9a-f]{40,64}) ([0-9a-f]{40,64}) [AMDT]$/.exec(
+    meta.toString('latin1'),
+  );
+  if (!match)
+    throw new PyralogError(
+      'import-source-failed',
+      `git diff-tree said something unknown: ${meta.toString('latin1')}`,
+    );
+  const [, modeBefore, modeAfter, before, after] = match as unknown as [
+    string,
+    string,
+    string,
+    string,
+    string,
+  ];
   return {
     path: Uint8Array.from(path),
     before: modeBefore === '000000' ? undefined : { mode: modeBefore, blob: before },
