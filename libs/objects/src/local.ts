@@ -31,7 +31,7 @@ export interface LocalObjectsOptions {
  * fails where the name is taken, so exactly one of several processes creates it, and no reader sees a
  * part. The folder is synced before `put` resolves.
  */
-export class LocalObjects implements ObjectStore {
+export class LocalObjects implements ObjectStore, AsyncDisposable {
   readonly #dir: string;
   readonly #files: ObjectFiles;
   readonly #open = new Map<string, Promise<OpenFile>>();
@@ -122,6 +122,13 @@ export class LocalObjects implements ObjectStore {
     } catch (error) {
       if (!isAbsent(error)) throw storageError(error, `The object ${key} cannot be deleted`);
     }
+  }
+
+  /** Closes the files that are open for reading; the store can still be used. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const open = await Promise.allSettled(this.#open.values());
+    this.#open.clear();
+    for (const file of open) if (file.status === 'fulfilled') await file.value.closeWhenIdle();
   }
 
   #path(key: string): string {
@@ -261,13 +268,14 @@ class OpenFile {
       return bytes.subarray(0, read);
     } finally {
       this.#reads--;
-      if (this.#closing) this.closeWhenIdle();
+      if (this.#closing) await this.closeWhenIdle();
     }
   }
 
-  closeWhenIdle(): void {
+  /** Closes now, or behind the last read that is on its way. */
+  async closeWhenIdle(): Promise<void> {
     this.#closing = true;
-    if (this.#reads === 0) this.#handle.close().catch(() => undefined);
+    if (this.#reads === 0) await this.#handle.close().catch(() => undefined);
   }
 }
 

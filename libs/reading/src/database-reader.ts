@@ -174,6 +174,10 @@ export class DatabaseReader {
   }
 
   async diff(query: DiffQuery, options: ReadOptions = {}): Promise<DiffPage> {
+    const later = query.from > query.to ? query.from : query.to;
+    // A moment ahead of what is closed is waited for, or refused, as any other read's.
+    const read = query.cursor === undefined ? { ...options, asOf: later } : options;
+    await basisOf(this.#options, read);
     const page = await this.#page(['diff', query.from, query.to], query, options);
     const { basis, after } = page;
     const [from, to] = [least(query.from, basis), least(query.to, basis)];

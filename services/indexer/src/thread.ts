@@ -33,6 +33,7 @@ export async function run(channel: Channel, data: unknown): Promise<void> {
   const { log, objects, manifests } = lanes(channel, INDEXER_LANES);
   const stop = new AbortController();
   manifests.onClose(() => stop.abort());
+  const local = bucketDir === undefined ? undefined : await LocalObjects.open({ dir: bucketDir });
   const running = Indexer.run(
     {
       info,
@@ -40,10 +41,7 @@ export async function run(channel: Channel, data: unknown): Promise<void> {
       topic,
       cutRule,
       log: new RemoteLog(log),
-      objects:
-        bucketDir === undefined
-          ? new RemoteObjects(objects)
-          : await LocalObjects.open({ dir: bucketDir }),
+      objects: local ?? new RemoteObjects(objects),
       codec: await createCodec(),
       onManifest: ({ number }) => manifests.post({ number } satisfies ManifestMessage),
     },
@@ -53,4 +51,5 @@ export async function run(channel: Channel, data: unknown): Promise<void> {
     // Told to end, it may find its ports closed at any step.
     if (!stop.signal.aborted) throw error;
   });
+  await local?.[Symbol.asyncDispose]();
 }

@@ -128,6 +128,8 @@ export class EmbeddedHost implements DatabaseHost {
     for (const result of open)
       if (result.status === 'fulfilled') await result.value[Symbol.asyncDispose]();
     await this.#ports.log[Symbol.asyncDispose]();
+    if (this.#ports.objects instanceof LocalObjects)
+      await this.#ports.objects[Symbol.asyncDispose]();
   }
 
   async #info(name: string): Promise<DatabaseInfo> {

@@ -10,7 +10,7 @@ const WIDTH: number | undefined = stdout.isTTY ? stdout.columns : undefined;
 /** Colours for a person at a terminal (https://no-color.org); none in pipes and files. */
 export const colours: ReturnType<typeof picocolors.createColors> = picocolors.createColors(
   (env['FORCE_COLOR'] ?? '0') !== '0' ||
-    (stdout.isTTY && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb'),
+    (stdout.isTTY === true && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb'),
 );
 
 /** Narrower than this a column tells nothing. */
