@@ -256,6 +256,14 @@ describe('answers', () => {
     expect(second.headers.get('cache-control')).toContain('immutable');
   });
 
+  test('an answer before the moment that was asked for is not kept: more may come', async () => {
+    await using server = await served(new MemoryHost());
+    const database = await create(server, 'main', { mode: 'import' });
+    await commit(database, { at: '2001-01-01T00:00:00Z', ops: [{ entity: 'a', n: 1 }] });
+    const response = await fetch(`${server.url}/v1/main/entities/a?asOf=2020-01-01`);
+    expect([response.status, response.headers.get('cache-control')]).toEqual([200, 'no-cache']);
+  });
+
   test('HEAD answers as GET does, without the body', async () => {
     const { server, base, tx } = await withData();
     await using _ = server;
@@ -560,6 +568,36 @@ describe('refusals', () => {
         })
       ).status,
     ).toBe(200);
+  });
+
+  test('bodies that are done, refused or cut off count no more', async () => {
+    await using server = await served(new MemoryHost(), { config: { bodyBytesMax: 1_000 } });
+    await create(server);
+    const post = (body: string): Promise<Response> =>
+      fetch(`${server.url}/v1/main/transactions`, { method: 'POST', headers: JSON_HEADERS, body });
+    for (let n = 0; n < 5; n++) {
+      expect((await post(`{"ops":[]}${' '.repeat(600)}`)).status).toBe(200);
+      expect((await post(`{"ops":${' '.repeat(600)}`)).status).toBe(400);
+      // In pieces, so that a part was counted before the rest was refused.
+      const pieces = [' '.repeat(600), ' '.repeat(600)].map((each) =>
+        new TextEncoder().encode(each),
+      );
+      const body = new ReadableStream<Uint8Array>({
+        async pull(controller) {
+          const next = pieces.shift();
+          if (next === undefined) controller.close();
+          else controller.enqueue(next);
+          await fetch(`${server.url}/healthz/alive`);
+        },
+      });
+      const refused = await fetch(`${server.url}/v1/main/transactions`, {
+        method: 'POST',
+        headers: JSON_HEADERS,
+        body,
+        duplex: 'half',
+      } as RequestInit);
+      expect(refused.status).toBe(503);
+    }
   });
 
   test('what is not HTTP, or has huge headers, is answered by a problem', async () => {

@@ -172,6 +172,19 @@ test('a server may stand below a path, and the slash at the end does not matter'
   expect(server.asked.at(-1)).toBe('/p/v1/main/status');
 });
 
+test.each([
+  [{ etag: '"5"' }, true],
+  [{}, false],
+])('an answer with the headers %j can no longer change: %s', async (headers, closed) => {
+  await using server = await other(
+    (_request, response) =>
+      void response
+        .writeHead(200, { 'pyralog-basis': '5', ...headers })
+        .end('{"entity":"a","basis":"5","attributes":{}}'),
+  );
+  expect(await database(server).entity('a')).toMatchObject({ basis: 5n, closed });
+});
+
 test('what is asked stands in the address, types included', async () => {
   await using server = await other(
     (_request, response) =>

@@ -1,3 +1,4 @@
+import { formatNanos } from '@pyralog/model';
 import { z } from 'zod';
 
 /*
@@ -7,7 +8,7 @@ import { z } from 'zod';
 
 const TX = '1795526400000000000';
 const TX_NEXT = '1795526460000000000';
-const INSTANT = '2026-11-24T10:40:00.000000000Z';
+const INSTANT = formatNanos(BigInt(TX));
 
 const tx = z
   .string()

@@ -66,7 +66,7 @@ export interface Api extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** The HTTP door of a host of databases: the routes of docs/api, validated by the schemas that document them. */
+/** The HTTP door of a host of databases: its routes are documented at /docs, by the schemas that validate. */
 export async function createApi(options: ApiOptions): Promise<Api> {
   const clock = options.clock ?? new SystemClock();
   const timers = options.timers ?? new SystemTimers();

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Database, type DatabaseHost } from '@pyralog/client';
+import { type Database, type DatabaseHost, PROBLEM_TYPE, printProblem } from '@pyralog/client';
 import { isDatabaseName } from '@pyralog/format';
 import { PyralogError } from '@pyralog/model';
 import type { Clock, Timers } from '@pyralog/runtime';
@@ -84,15 +84,56 @@ export function answerDoc(
   return { description, content: { [type]: { schema } } };
 }
 
+/** By status: what it means, and one of the errors that have it. */
 const PROBLEMS = {
-  400: 'A parameter, the address or the JSON is not well formed.',
-  404: 'There is no such database, entity or transaction.',
-  409: 'The state of the database forbids it.',
-  413: 'A limit is exceeded.',
-  415: 'The media type of the body is not supported.',
-  422: 'The request can never work as it is.',
-  503: 'The server is busy, stopping, or its storage fails; see `Retry-After`.',
-  504: 'What was awaited has not arrived in time.',
+  400: {
+    meaning: 'A parameter, the address or the JSON is not well formed.',
+    example: new PyralogError('parameter-invalid', 'There is no parameter "asof" here.', {
+      hint: 'Did you mean "asOf"?',
+      extra: { parameter: 'asof' },
+    }),
+  },
+  404: {
+    meaning: 'There is no such database, entity or transaction.',
+    example: new PyralogError('database-not-found', 'There is no database "mian".'),
+  },
+  409: {
+    meaning: 'The state of the database forbids it.',
+    example: new PyralogError('cas-failed', 'The value of "balance" of "account:1" is 7, not 5.'),
+  },
+  413: {
+    meaning: 'A limit is exceeded.',
+    example: new PyralogError(
+      'value-too-large',
+      'ops[3].value: The value has 20000000 bytes. The limit is 16777216 bytes (16 MiB).',
+      { extra: { limit: 16_777_216, given: 20_000_000 } },
+    ),
+  },
+  415: {
+    meaning: 'The media type of the body is not supported.',
+    example: new PyralogError('media-type-unsupported', 'The request has no content type.'),
+  },
+  422: {
+    meaning: 'The request can never work as it is.',
+    example: new PyralogError(
+      'type-mismatch',
+      'The attribute "age" takes an int value, but "old" is a string value.',
+      { extra: { attribute: 'age', expected: 'int', given: 'string' } },
+    ),
+  },
+  503: {
+    meaning: 'The server is busy, stopping, or its storage fails; see `Retry-After`.',
+    example: new PyralogError('busy', 'Too many large requests are on their way at once.', {
+      hint: 'Send fewer at a time.',
+    }),
+  },
+  504: {
+    meaning: 'What was awaited has not arrived in time.',
+    example: new PyralogError(
+      'await-timeout',
+      'The transaction 1795526400000000000 has not arrived within 5000 ms.',
+    ),
+  },
 } as const;
 
 /** Documentation of the problems that a route may answer with. */
@@ -100,9 +141,11 @@ export function problemDocs(
   ...statuses: readonly (keyof typeof PROBLEMS)[]
 ): Readonly<Record<number, AnswerDoc>> {
   return Object.fromEntries(
-    statuses.map((status) => [
-      status,
-      answerDoc(PROBLEMS[status], problemSchema, 'application/problem+json'),
-    ]),
+    statuses.map((status) => {
+      const { meaning, example } = PROBLEMS[status];
+      const examples: unknown[] = [JSON.parse(printProblem(example))];
+      const schema = problemSchema.meta({ examples });
+      return [status, answerDoc(meaning, schema, PROBLEM_TYPE)];
+    }),
   );
 }

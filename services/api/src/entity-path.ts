@@ -17,7 +17,7 @@ export function entityOfPath(url: string, inQuery: string | undefined): EntityPa
   const query = url.indexOf('?');
   const path = query < 0 ? url : url.slice(0, query);
   const raw = path.split('/').slice(4).join('/');
-  const history = raw === 'history' ? false : raw.endsWith('/history');
+  const history = raw.endsWith('/history');
   const written = decoded(history ? raw.slice(0, -'/history'.length) : raw);
   if (inQuery !== undefined && written !== '') {
     throw new PyralogError(

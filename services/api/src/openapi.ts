@@ -45,6 +45,8 @@ export async function documentation(app: App, version: string): Promise<void> {
     // The page's default asks a server of its makers whether the document is valid.
     uiConfig: {
       validatorUrl: null,
+      // Without the bar on top, which asks for other documents.
+      layout: 'BaseLayout',
       docExpansion: 'list',
       defaultModelsExpandDepth: 0,
       tryItOutEnabled: true,

@@ -4,8 +4,8 @@ import { z } from 'zod';
 import { MalformedText } from './query-string.ts';
 
 /**
- * Checks parameters by their zod schemas. Bodies pass as bytes: their handlers read them without loss. Never throws, since
- * fastify does not expect that here.
+ * Checks parameters by their zod schemas. Bodies pass as bytes: their handlers read them without loss. Never throws:
+ * fastify does not promise to catch here.
  */
 export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart }) => {
   if (httpPart === 'body') return (data: unknown) => ({ value: data });
