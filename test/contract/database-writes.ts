@@ -266,12 +266,31 @@ export function writeContract(make: () => Promise<DatabaseHost>): void {
   test('the same key and content are committed once; other content is refused', async () => {
     await using host = await make();
     const database = await create(host);
-    const document = { id: 'order-4711', ops: [{ entity: 'a', n: 1 }] };
+    await write(database, {
+      entity: 'attribute:mail',
+      'db/valueType': 'string',
+      'db/unique': 'identity',
+    });
+    await write(database, { entity: 'alice', mail: 'alice@x' });
+    const document = {
+      id: 'order-4711',
+      ops: [
+        { entity: 'a', n: 1 },
+        { entity: '_:found', mail: 'alice@x', n: 2 },
+        { entity: '_:shop:made', mail: 'new@x' },
+        { entity: '_:same', mail: 'new@x', n: 3 },
+        { entity: '_:order:plain', n: 4 },
+        { op: 'retract', entity: '_:silent', attribute: 'n' },
+      ],
+    };
     const first = await commit(database, document);
-    await write(database, { entity: 'a', n: 2 });
+    expect(first.ids.size).toBe(5);
+    expect(first.ids.get('_:found')).toBe('alice');
+    await write(database, { entity: 'a', n: 2 }, { entity: 'alice', mail: 'other@x' });
+    await write(database, { entity: 'bob', mail: 'alice@x' });
     const again = await commit(database, document);
     expect(again).toMatchObject({ tx: first.tx, duplicate: true });
-    expect(again.ids.size).toBe(0);
+    expect([...again.ids]).toEqual([...first.ids]);
     const order = (facts: typeof first.facts): unknown => told(facts).toSorted();
     expect(order(again.facts)).toEqual(order(first.facts));
     await expectCode(commit(database, { ...document, ops: [{ entity: 'a', n: 3 }] }), 'key-reused');

@@ -75,7 +75,10 @@ export class MemoryDatabase implements Database {
   readonly #settings: Required<{ [K in keyof CreateOptions]: NonNullable<CreateOptions[K]> }>;
   readonly #clock = new HybridClock(partitionNo(0));
   readonly #log: Committed[] = [];
-  readonly #keys = new Map<string, { readonly hash: string; readonly tx: Tx }>();
+  readonly #keys = new Map<
+    string,
+    { readonly hash: string; readonly tx: Tx; readonly ids: ReadonlyMap<string, string> }
+  >();
   #schema: Schema;
   /** Moments up to here were answered: nothing is committed at or below. */
   #closed: Tx = TX_NONE;
@@ -102,7 +105,7 @@ export class MemoryDatabase implements Database {
       if (known.hash !== document.contentHash)
         throw new PyralogError('key-reused', 'The idempotency key was used with other content.');
       const first = this.#log.find(({ tx }) => tx === known.tx) as Committed;
-      return { ...first, ids: new Map(), duplicate: true };
+      return { ...first, ids: known.ids, duplicate: true };
     }
     const tx = this.#stamp(document.at);
     const { facts, ids, schema } = resolve(
@@ -110,7 +113,8 @@ export class MemoryDatabase implements Database {
       document,
       tx,
     );
-    if (document.id !== undefined) this.#keys.set(document.id, { hash: document.contentHash, tx });
+    if (document.id !== undefined)
+      this.#keys.set(document.id, { hash: document.contentHash, tx, ids });
     this.#commit({ tx, facts }, schema);
     return { tx, facts, ids, duplicate: false };
   }

@@ -37,7 +37,7 @@ export interface Outcome {
 
 /**
  * The set semantics of a transaction, as plainly as they can be written: everything is looked up by going through all facts in
- * force. Upserts by a unique identity are left out.
+ * force. Temporary ids are joined by one identity value each.
  */
 export function resolve(before: Before, document: TransactionDocument, tx: Tx): Outcome {
   checkConditions(before, document);
@@ -45,9 +45,10 @@ export function resolve(before: Before, document: TransactionDocument, tx: Tx): 
   const entityOf = (id: string): string => {
     if (id === OWN_TX_ENTITY) return txEntity(tx);
     if (!isTemporaryId(id)) return id;
-    const minted = ids.get(id) ?? mintEntity(id, tx, ids.size, partitionNo(0), 1);
-    ids.set(id, minted);
-    return minted;
+    const known = ids.get(id) ?? byIdentity(before, document, id, ids);
+    const entity = known ?? mintEntity(id, tx, ids.size, partitionNo(0), 1);
+    ids.set(id, entity);
+    return entity;
   };
   const draft = new Draft(before, tx, entityOf);
   for (const { attribute, value, many } of document.meta)
@@ -61,6 +62,28 @@ export function resolve(before: Before, document: TransactionDocument, tx: Tx): 
     });
   }
   return { ...draft.finish(), ids };
+}
+
+/** The entity that has the identity value of a temporary id, before or by another temporary id. */
+function byIdentity(
+  { schema, current }: Before,
+  { operations }: TransactionDocument,
+  id: string,
+  ids: ReadonlyMap<string, string>,
+): string | undefined {
+  const claims = operations.flatMap((operation) => {
+    if (operation.op !== 'assert' || !isTemporaryId(operation.entity)) return [];
+    const { entity, attribute, value } = operation;
+    return schema.attribute(attribute)?.unique === 'identity'
+      ? [{ entity, attribute, value: typed(schema, attribute, value) }]
+      : [];
+  });
+  const own = claims.find(({ entity }) => entity === id);
+  if (own === undefined) return undefined;
+  const same = ({ attribute, value }: { readonly attribute: string; readonly value: Value }) =>
+    attribute === own.attribute && equalValues(value, own.value);
+  const other = claims.find((claim) => same(claim) && ids.has(claim.entity));
+  return current.find(same)?.entity ?? (other === undefined ? undefined : ids.get(other.entity));
 }
 
 function checkConditions({ schema, current }: Before, { conditions }: TransactionDocument): void {

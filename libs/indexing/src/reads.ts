@@ -147,6 +147,17 @@ export function* lastTxOf(
   return last;
 }
 
+/** Whether an attribute has any fact, now or in the past. */
+export function* hasFacts(view: IndexView, attribute: string): Read<boolean> {
+  const page = yield* scan(
+    view,
+    'aevt',
+    { attribute },
+    { basis: TX_LAST, mode: 'facts', limit: 1 },
+  );
+  return page.facts.length > 0;
+}
+
 export interface DiffOptions {
   /** Key of the last subject of the page before, in eavt order. */
   readonly after?: Uint8Array | undefined;

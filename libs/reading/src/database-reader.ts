@@ -73,7 +73,7 @@ export class DatabaseReader {
   async entity(id: string, options: ReadOptions = {}): Promise<EntityAnswer> {
     checkEntity(id);
     const basis = await basisOf(this.#options, options);
-    const schema = await this.#schemaAt(basis);
+    const schema = await this.schemaAt(basis);
     const view = this.#reader.view();
     const now = basis === this.#reader.closed;
     const facts = await this.#reader.run(now ? entityNow(view, id) : entityAsOf(view, id, basis));
@@ -190,7 +190,7 @@ export class DatabaseReader {
 
   async schema(options: ReadOptions = {}): Promise<SchemaAnswer> {
     const basis = await basisOf(this.#options, options);
-    const schema = await this.#schemaAt(basis);
+    const schema = await this.schemaAt(basis);
     return {
       basis,
       closed: true,
@@ -198,6 +198,13 @@ export class DatabaseReader {
       mode: schema.mode,
       attributes: [...schema.attributes()],
     };
+  }
+
+  /** The newest schema where it is old enough, else as it was. @param basis not above closed */
+  async schemaAt(basis: Tx): Promise<Schema> {
+    const { schema, info } = this.#reader;
+    if (schema.tx <= basis) return schema;
+    return this.#reader.run(readSchema(this.#reader.view(), initialSchema(info), basis));
   }
 
   async *feed(query: FeedQuery): AsyncIterable<FeedEvent> {
@@ -339,13 +346,6 @@ export class DatabaseReader {
 
   #next({ listing, basis }: PageStart, key: Uint8Array): string {
     return encodeCursor(this.#reader.info.id, { listing, basis, key });
-  }
-
-  /** The newest schema where it is old enough, else as it was. */
-  async #schemaAt(basis: Tx): Promise<Schema> {
-    const { schema, info } = this.#reader;
-    if (schema.tx <= basis) return schema;
-    return this.#reader.run(readSchema(this.#reader.view(), initialSchema(info), basis));
   }
 
   /** `tx/timestamp` is computed from the tx, for every transaction there is. */

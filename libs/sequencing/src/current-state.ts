@@ -1,12 +1,7 @@
-import { assert, toHex } from '@pyralog/base';
-import {
-  equalValues,
-  type Fact,
-  type LogOffset,
-  type Schema,
-  type Tx,
-  type Value,
-} from '@pyralog/model';
+import { assert } from '@pyralog/base';
+import type { Fact, LogOffset, Schema, Tx, Value } from '@pyralog/model';
+import { EntityState, NO_ENTITY } from './entity-state.ts';
+import { type Memory, Owners } from './owners.ts';
 
 /** What the owner does not have in memory and must read from the runs of the adopted manifest. */
 export type Need =
@@ -15,311 +10,227 @@ export type Need =
   /** The entity that holds a unique value. */
   | { readonly kind: 'owner'; readonly attribute: string; readonly value: Value }
   /** tx of the newest fact, asserted or retracted, of an entity or of one attribute of it. */
-  | { readonly kind: 'lastTx'; readonly entity: string; readonly attribute: string | undefined };
+  | { readonly kind: 'lastTx'; readonly entity: string; readonly attribute: string | undefined }
+  /** Whether an attribute has any fact, now or in the past. */
+  | { readonly kind: 'hasFacts'; readonly attribute: string };
 
 export type NeedAnswer =
   | { readonly need: Need & { readonly kind: 'entity' }; readonly facts: readonly Fact[] }
   | { readonly need: Need & { readonly kind: 'owner' }; readonly owner: string | undefined }
-  | { readonly need: Need & { readonly kind: 'lastTx' }; readonly tx: Tx | undefined };
+  | { readonly need: Need & { readonly kind: 'lastTx' }; readonly tx: Tx | undefined }
+  | { readonly need: Need & { readonly kind: 'hasFacts' }; readonly hasFacts: boolean };
 
-interface EntityEntry {
-  /** Facts in force, or those that the log after the manifest asserted while the base is unknown. */
-  attributes: string[];
-  values: Value[];
-  /** Whether what the runs hold is in it. */
-  based: boolean;
-  /** While not based: (attribute, value) that the log retracted, which hide the base's. */
-  hidden: { readonly attribute: string; readonly value: Value }[];
-  /** Last write by attribute since the entry began, '' for any; the runs know of older ones. */
-  readonly lastTx: Map<string, Tx | undefined>;
-  /** Offset of the record that wrote it last; -1 where the runs hold all of it. */
-  writtenAt: number;
-  bytes: number;
-  used: boolean;
-}
-
-interface OwnerEntry {
-  owner: string | undefined;
-  writtenAt: number;
-}
-
-type OwnerKey = string | bigint | number | boolean;
-
-const NO_VALUES: readonly Value[] = [];
-/** What an entry and a fact cost besides their texts, about. */
-const ENTRY_BYTES = 400;
-const FACT_BYTES = 80;
+/**
+ * Entries that a trim looks at for every one that was written since the last: two, if all were clean, keep
+ * up with the writes; and no commit waits for a sweep of all.
+ */
+const SWEPT_PER_WRITTEN = 4;
+const SWEPT_MIN = 64;
 
 /**
  * The owner's memory of current values: a cache of what the runs say, and all that the log says since.
  *
  * An entry written since the adopted manifest's cut is *dirty*: the runs do not know it yet, so it stays.
- * Clean ones are dropped beyond the budget, and read again from the runs when they are needed (there is
- * no second store). `complete` says that nothing was ever dropped, so what is not here is nowhere.
+ * Clean ones are dropped beyond the budget, least recently used first (second chance), and read again
+ * from the runs when they are needed: there is no second store. While nothing was ever dropped of a
+ * database that began empty, what is not here is nowhere, and nothing is ever read.
  */
 export class CurrentState {
-  readonly #entities = new Map<string, EntityEntry>();
-  readonly #owners = new Map<string, Map<OwnerKey, OwnerEntry>>();
+  readonly #entities = new Map<string, EntityState>();
+  readonly #owners = new Map<string, Owners>();
+  /** Attributes that are known to have facts, or to have none in the runs. */
+  readonly #hasFacts = new Map<string, boolean>();
   readonly #bytesMax: number;
-  #bytes = 0;
-  #sweepAt: number;
+  readonly #began: boolean;
+  readonly #memory: Memory = { bytes: 0 };
+  #written = 0;
+  #entitiesComplete: boolean;
   #complete: boolean;
   #indexed = 0;
+  #sweep: IterableIterator<readonly [string, EntityState]> | undefined;
 
+  /**
+   * @param complete the runs hold nothing
+   * @param bytesMax for what the runs know too; what they do not know yet comes on top
+   */
   constructor(complete: boolean, bytesMax: number) {
+    this.#began = complete;
+    this.#entitiesComplete = complete;
     this.#complete = complete;
     this.#bytesMax = bytesMax;
-    this.#sweepAt = bytesMax;
   }
 
+  /** What is not here is nowhere. */
   get complete(): boolean {
     return this.#complete;
   }
 
+  /** Memory that is taken, about. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#memory.bytes;
   }
 
-  /** Values in force of one attribute, in no order. The entity must be known. */
-  valuesOf(entity: string, attribute: string): readonly Value[] {
-    const entry = this.#known(entity);
-    if (entry === undefined) return NO_VALUES;
-    let found: Value[] | undefined;
-    for (let i = 0; i < entry.attributes.length; i++) {
-      if (entry.attributes[i] === attribute) (found ??= []).push(entry.values[i] as Value);
-    }
-    return found ?? NO_VALUES;
+  /** The facts in force of an entity; they must be known. */
+  entity(id: string): EntityState {
+    const entity = this.#entities.get(id);
+    assert(entity?.based ?? this.#entitiesComplete, 'an entity is loaded before it is asked for');
+    if (entity === undefined) return NO_ENTITY;
+    entity.used = true;
+    return entity;
   }
 
-  /** Every (attribute, value) in force. The entity must be known. */
-  *factsOf(
-    entity: string,
-  ): IterableIterator<{ readonly attribute: string; readonly value: Value }> {
-    const entry = this.#known(entity);
-    if (entry === undefined) return;
-    for (let i = 0; i < entry.attributes.length; i++) {
-      yield { attribute: entry.attributes[i] as string, value: entry.values[i] as Value };
-    }
+  /** Whether memory has facts of an entity, in force or not. */
+  mentions(id: string): boolean {
+    return this.#entities.has(id);
   }
 
-  /** Who holds a unique value. It must be known. */
+  /** Who holds a unique value; it must be known. */
   ownerOf(attribute: string, value: Value): string | undefined {
-    const entry = this.#owners.get(attribute)?.get(ownerKey(value));
-    assert(entry !== undefined || this.#complete, 'an owner is loaded before it is asked for');
-    return entry?.owner;
+    const owners = this.#ownersOf(attribute);
+    assert(owners.knows(value), 'an owner is loaded before it is asked for');
+    return owners.of(value);
   }
 
-  /** tx of the newest fact of an entity or of one attribute; it must be known. */
-  lastTxOf(entity: string, attribute: string | undefined): Tx | undefined {
-    const entry = this.#entities.get(entity);
-    const key = attribute ?? '';
+  /** tx of the newest fact of an entity or of one attribute of it; it must be known. */
+  lastTxOf(id: string, attribute: string | undefined): Tx | undefined {
+    const entity = this.#entities.get(id) ?? (this.#entitiesComplete ? NO_ENTITY : undefined);
+    assert(entity?.knowsLastTx(attribute) === true, 'a last tx is loaded before it is asked for');
+    entity.used = true;
+    return entity.lastTx(attribute);
+  }
+
+  /** Whether an attribute has or had any fact; it must be known. */
+  hasFacts(attribute: string): boolean {
+    const known = this.#hasFacts.get(attribute);
     assert(
-      this.#complete || entry?.lastTx.has(key),
-      'the last tx is loaded before it is asked for',
+      known !== undefined || this.#began,
+      'the use of an attribute is loaded before it is asked for',
     );
-    return entry?.lastTx.get(key);
+    return known === true;
   }
 
+  /** Whether it needs no {@link load}. */
   knows(need: Need): boolean {
-    if (this.#complete) return true;
-    switch (need.kind) {
-      case 'entity':
-        return this.#entities.get(need.entity)?.based === true;
-      case 'owner':
-        return this.#owners.get(need.attribute)?.has(ownerKey(need.value)) === true;
-      case 'lastTx':
-        return this.#entities.get(need.entity)?.lastTx.has(need.attribute ?? '') === true;
-    }
+    if (need.kind === 'owner') return this.#ownersOf(need.attribute).knows(need.value);
+    if (need.kind === 'hasFacts') return this.#began || this.#hasFacts.has(need.attribute);
+    const entity = this.#entities.get(need.entity);
+    if (entity === undefined) return this.#entitiesComplete;
+    return need.kind === 'entity' ? entity.based : entity.knowsLastTx(need.attribute);
   }
 
   /** Takes what the runs say; what the log said since stays on top. */
   load(answer: NeedAnswer): void {
-    switch (answer.need.kind) {
-      case 'entity':
-        this.#loadEntity(
-          answer.need.entity,
-          (answer as NeedAnswer & { facts: readonly Fact[] }).facts,
-        );
-        break;
-      case 'owner': {
-        const { attribute, value } = answer.need;
-        const owners = this.#ownersOf(attribute);
-        const key = ownerKey(value);
-        if (!owners.has(key)) {
-          owners.set(key, {
-            owner: (answer as { owner: string | undefined }).owner,
-            writtenAt: -1,
-          });
-          this.#bytes += FACT_BYTES;
-        }
-        break;
-      }
-      case 'lastTx': {
-        const { entity, attribute } = answer.need;
-        const { lastTx } = this.#entities.get(entity) ?? this.#add(entity, false);
-        if (!lastTx.has(attribute ?? ''))
-          lastTx.set(attribute ?? '', (answer as { tx: Tx | undefined }).tx);
-        break;
-      }
+    if ('owner' in answer) {
+      const { attribute, value } = answer.need;
+      this.#ownersOf(attribute).load(value, answer.owner);
+      return;
     }
+    if ('hasFacts' in answer) {
+      const { attribute } = answer.need;
+      if (!this.#hasFacts.has(attribute)) this.#hasFacts.set(attribute, answer.hasFacts);
+      return;
+    }
+    const { entity: id } = answer.need;
+    const entity = this.#entities.get(id) ?? this.#add(id, this.#entitiesComplete);
+    const before = entity.bytes;
+    if ('facts' in answer) entity.base(answer.facts);
+    else entity.loadLastTx(answer.need.attribute, answer.tx);
+    this.#memory.bytes += entity.bytes - before;
   }
 
-  /** Folds facts of one transaction: the same for the leader's own and for a replay. */
-  fold(facts: readonly Fact[], schema: Schema, offset: LogOffset | number): void {
-    for (const { entity, attribute, value, tx, operation } of facts) {
-      const entry = this.#entities.get(entity) ?? this.#add(entity, this.#complete);
-      entry.used = true;
-      entry.writtenAt = offset;
-      entry.lastTx.set(attribute, tx).set('', tx);
-      if (operation === 'assert') this.#assertFact(entry, attribute, value);
-      else this.#retractFact(entry, attribute, value);
-      if (schema.attribute(attribute)?.unique !== undefined)
-        this.#claim(entity, attribute, value, operation, offset);
+  /** An attribute was defined, or became unique: it has no facts, and nobody holds a value of it. */
+  begin(attribute: string): void {
+    if (!this.#owners.has(attribute)) this.#owners.set(attribute, new Owners(true, this.#memory));
+    if (!this.#hasFacts.has(attribute)) this.#hasFacts.set(attribute, false);
+  }
+
+  /**
+   * Folds the facts of one transaction, in canonical order.
+   * @param schema after them
+   * @param isOwn made here: an entity that is not in memory was asked for and has no facts, or is new.
+   *   In a replay it may have some in the runs.
+   */
+  fold(facts: readonly Fact[], schema: Schema, offset: number, isOwn: boolean): void {
+    let entity: EntityState | undefined;
+    let id = '';
+    let bytes = 0;
+    for (const fact of facts) {
+      if (entity === undefined || fact.entity !== id) {
+        id = fact.entity;
+        entity = this.#entities.get(id) ?? this.#add(id, isOwn || this.#entitiesComplete);
+        entity.used = true;
+        entity.writtenAt = offset;
+        this.#written++;
+      }
+      const before = entity.bytes;
+      entity.fold(fact);
+      bytes += entity.bytes - before;
+      if (this.#hasFacts.get(fact.attribute) !== true) this.#hasFacts.set(fact.attribute, true);
+      if (schema.attribute(fact.attribute)?.unique !== undefined)
+        this.#ownersOf(fact.attribute).fold(fact, offset);
     }
+    this.#memory.bytes += bytes;
   }
 
   /** The runs hold everything before `next` now. */
   indexed(next: LogOffset): void {
+    assert(next >= this.#indexed, 'manifests go forward');
     this.#indexed = next;
-    this.#sweepAt = this.#bytesMax;
   }
 
-  #known(entity: string): EntityEntry | undefined {
-    const entry = this.#entities.get(entity);
-    assert(entry?.based ?? this.#complete, `the entity ${entity} is loaded before it is asked for`);
-    if (entry !== undefined) entry.used = true;
-    return entry;
+  /** The record folded as `from` turned out to lie at `to`: what it wrote is dirty until runs hold that. */
+  moved(from: LogOffset, to: LogOffset): void {
+    for (const entity of this.#entities.values())
+      if (entity.writtenAt === from) entity.writtenAt = to;
+    for (const owners of this.#owners.values()) owners.moved(from, to);
   }
 
-  #add(entity: string, based: boolean): EntityEntry {
-    const bytes = ENTRY_BYTES + entity.length;
-    const entry: EntityEntry = {
-      attributes: [],
-      values: [],
-      based,
-      hidden: [],
-      lastTx: new Map(),
-      writtenAt: -1,
-      bytes,
-      used: true,
-    };
-    this.#entities.set(entity, entry);
-    this.#bytes += bytes;
-    return entry;
-  }
-
-  #loadEntity(entity: string, facts: readonly Fact[]): void {
-    const entry = this.#entities.get(entity) ?? this.#add(entity, false);
-    if (entry.based) return;
-    for (const { attribute, value } of facts) {
-      const hidden = entry.hidden.some(
-        (fact) => fact.attribute === attribute && equalValues(fact.value, value),
-      );
-      if (!hidden && indexOf(entry, attribute, value) < 0) this.#push(entry, attribute, value);
-    }
-    entry.hidden = [];
-    entry.based = true;
-  }
-
-  #assertFact(entry: EntityEntry, attribute: string, value: Value): void {
-    if (!entry.based)
-      entry.hidden = entry.hidden.filter(
-        (fact) => fact.attribute !== attribute || !equalValues(fact.value, value),
-      );
-    assert(indexOf(entry, attribute, value) < 0, 'I8: a value in force is not asserted again');
-    this.#push(entry, attribute, value);
-  }
-
-  #retractFact(entry: EntityEntry, attribute: string, value: Value): void {
-    const i = indexOf(entry, attribute, value);
-    if (!entry.based) entry.hidden.push({ attribute, value });
-    else assert(i >= 0, 'only a value in force is retracted');
-    if (i < 0) return;
-    const bytes = FACT_BYTES + sizeOf(value);
-    entry.bytes -= bytes;
-    this.#bytes -= bytes;
-    entry.attributes.splice(i, 1);
-    entry.values.splice(i, 1);
-  }
-
-  #push(entry: EntityEntry, attribute: string, value: Value): void {
-    const bytes = FACT_BYTES + sizeOf(value);
-    entry.attributes.push(attribute);
-    entry.values.push(value);
-    entry.bytes += bytes;
-    this.#bytes += bytes;
-  }
-
-  #claim(
-    entity: string,
-    attribute: string,
-    value: Value,
-    operation: Fact['operation'],
-    offset: number,
-  ): void {
-    const owners = this.#ownersOf(attribute);
-    const key = ownerKey(value);
-    const known = owners.get(key);
-    if (operation === 'assert') owners.set(key, { owner: entity, writtenAt: offset });
-    // Another entity may have taken the value in the same transaction, whatever the order of its facts.
-    else if (known === undefined || known.owner === entity)
-      owners.set(key, { owner: undefined, writtenAt: offset });
-    if (known === undefined) this.#bytes += FACT_BYTES;
-  }
-
-  #ownersOf(attribute: string): Map<OwnerKey, OwnerEntry> {
-    let owners = this.#owners.get(attribute);
-    if (owners === undefined) this.#owners.set(attribute, (owners = new Map()));
-    return owners;
-  }
-
-  /**
-   * Drops clean entries beyond the budget. Second chance: what was used since the last time goes behind
-   * the others, once. Never between the loading of what a step needs and the step.
-   */
+  /** Drops clean entries beyond the budget. Never between loading what a step needs and the step. */
   trim(): void {
-    if (this.#bytes <= this.#sweepAt) return;
-    for (let left = this.#entities.size; left > 0 && this.#bytes > this.#bytesMax; left--) {
-      const [entity, entry] = this.#entities.entries().next().value as [string, EntityEntry];
-      this.#entities.delete(entity);
-      if (entry.used || entry.writtenAt >= this.#indexed) {
-        entry.used = false;
-        this.#entities.set(entity, entry);
+    const count = SWEPT_MIN + SWEPT_PER_WRITTEN * this.#written;
+    this.#written = 0;
+    if (this.bytes <= this.#bytesMax) return;
+    const before = this.#entities.size;
+    this.#sweepEntities(count);
+    for (const owners of this.#owners.values()) {
+      if (this.bytes <= this.#bytesMax) break;
+      // Each table goes around as often as the entities do.
+      const share = Math.ceil((count * owners.size) / Math.max(1, before));
+      if (owners.sweep(share, this.#indexed)) this.#complete = false;
+    }
+  }
+
+  #sweepEntities(count: number): void {
+    for (let left = count; left > 0 && this.bytes > this.#bytesMax; left--) {
+      this.#sweep ??= this.#entities.entries();
+      const next = this.#sweep.next();
+      if (next.done === true) {
+        this.#sweep = undefined;
+        return;
+      }
+      const [id, entity] = next.value;
+      if (entity.used || entity.writtenAt >= this.#indexed) {
+        entity.used = false;
         continue;
       }
-      this.#bytes -= entry.bytes;
+      this.#entities.delete(id);
+      this.#memory.bytes -= entity.bytes;
+      this.#entitiesComplete = false;
       this.#complete = false;
     }
-    for (const owners of this.#owners.values()) {
-      if (this.#bytes <= this.#bytesMax) break;
-      for (const [key, { writtenAt }] of owners) {
-        if (writtenAt >= this.#indexed) continue;
-        owners.delete(key);
-        this.#bytes -= FACT_BYTES;
-        this.#complete = false;
-      }
-    }
-    // Where all is dirty, another sweep would find nothing before it has grown or was indexed.
-    this.#sweepAt = Math.max(this.#bytesMax, this.#bytes + this.#bytesMax / 8);
   }
-}
 
-function indexOf(entry: EntityEntry, attribute: string, value: Value): number {
-  for (let i = 0; i < entry.attributes.length; i++) {
-    if (entry.attributes[i] === attribute && equalValues(entry.values[i] as Value, value)) return i;
+  #add(id: string, whole: boolean): EntityState {
+    const entity = new EntityState(id, whole);
+    this.#entities.set(id, entity);
+    this.#memory.bytes += entity.bytes;
+    return entity;
   }
-  return -1;
-}
 
-/** The types of an attribute never mix, so the bare content distinguishes its values. */
-function ownerKey(value: Value): OwnerKey {
-  return value.type === 'bytes' ? toHex(value.value) : value.value;
-}
-
-function sizeOf({ value }: Value): number {
-  return typeof value === 'string'
-    ? value.length * 2
-    : value instanceof Uint8Array
-      ? value.length
-      : 8;
+  #ownersOf(attribute: string): Owners {
+    let owners = this.#owners.get(attribute);
+    if (owners === undefined)
+      this.#owners.set(attribute, (owners = new Owners(this.#began, this.#memory)));
+    return owners;
+  }
 }

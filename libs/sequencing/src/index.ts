@@ -1,2 +1,3 @@
 export type { Need, NeedAnswer } from './current-state.ts';
 export * from './partition-sequencer.ts';
+export { FirstIds, type IdentityClaim, type Placement } from './temporary-ids.ts';

@@ -1,5 +1,6 @@
 import {
   coerceValue,
+  identOfEntity,
   isPyralogError,
   isTemporaryId,
   type InputValue,
@@ -41,6 +42,10 @@ export function needsOf(
   for (const operation of document.operations) {
     const temporary = isTemporaryId(operation.entity);
     if (!temporary) entity(operation.entity);
+    const defined = identOfEntity(operation.entity);
+    // What may become unique or indexed only while it has no facts.
+    if (defined !== undefined && schema.attribute(defined) !== undefined)
+      want({ kind: 'hasFacts', attribute: defined });
     const input =
       operation.op === 'assert'
         ? operation.value

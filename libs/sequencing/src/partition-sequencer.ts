@@ -10,6 +10,7 @@ import {
   type Rejection,
 } from '@pyralog/format';
 import {
+  attributeChanges,
   endOfStep,
   type Fact,
   foldSchema,
@@ -24,7 +25,7 @@ import {
 } from '@pyralog/model';
 import { CurrentState, type Need, type NeedAnswer } from './current-state.ts';
 import { needsOf } from './needs.ts';
-import { resolve } from './resolve.ts';
+import { firstWithKey, rejectionOf, type Resolution, resolve } from './resolve.ts';
 
 /** What becomes of one input; final once its record is durable. */
 export type Outcome =
@@ -108,7 +109,7 @@ export class PartitionSequencer {
       if (item.kind !== 'commit') continue;
       const facts: Fact[] = [];
       for (let row = item.from; row < item.to; row++) facts.push(record.facts.factAt(row));
-      this.#foldFacts(facts, offset);
+      this.#foldFacts(facts, offset, false);
     }
     this.#current.trim();
   }
@@ -168,11 +169,20 @@ export class PartitionSequencer {
     assert(record !== undefined, 'a record was made');
     assert(offset + 1 >= this.#state.next, 'the log goes forward');
     this.#undurable = undefined;
-    if (offset + 1 > this.#state.next)
-      this.#state = { ...this.#state, next: logOffset(offset + 1) };
+    const assumed = logOffset(this.#state.next - 1);
+    if (offset === assumed) return;
+    // Another's record, void for everybody, came between.
+    this.#current.moved(assumed, offset);
+    this.#state = { ...this.#state, next: logOffset(offset + 1) };
   }
 
   #decide(document: TransactionDocument, now: bigint, offset: LogOffset): Outcome {
+    try {
+      const first = firstWithKey(document, { state: this.#current });
+      if (first !== undefined) return { kind: 'duplicate', tx: first };
+    } catch (error) {
+      return { kind: 'rejected', rejection: rejectionOf(error) };
+    }
     const last = this.#clock.last;
     const importing = this.#schema.mode === 'import';
     const refusal = importing ? importTimeRefusal(document, last, now) : liveTimeRefusal(document);
@@ -181,23 +191,34 @@ export class PartitionSequencer {
     const tx = this.#clock.tick(importing ? (document.at ?? 0n) : now);
     assert(tx > this.#state.closed, 'I4: nothing is committed at or below a closed timestamp');
     assert(tx > last, 'I3: a tx is never given twice and rises');
-    const resolution = resolve(document, {
+    const resolution = this.#resolve(document, tx);
+    if (resolution.kind !== 'commit') return resolution;
+    const { facts, ids } = resolution;
+    this.#foldFacts(facts, offset, true);
+    return { kind: 'committed', tx, facts, ids };
+  }
+
+  #resolve(document: TransactionDocument, tx: Tx): Resolution {
+    return resolve(document, {
       state: this.#current,
       schema: this.#schema,
       tx,
       partition: this.#partition,
       partitions: this.#partitions,
     });
-    if (resolution.kind !== 'commit') return resolution;
-    const { facts, ids } = resolution;
-    this.#foldFacts(facts, offset);
-    return { kind: 'committed', tx, facts, ids };
   }
 
   /** The schema first: whether a value is unique depends on it. */
-  #foldFacts(facts: readonly Fact[], offset: LogOffset): void {
-    this.#schema = foldSchema(this.#schema, facts);
-    this.#current.fold(facts, this.#schema, offset);
+  #foldFacts(facts: readonly Fact[], offset: LogOffset, isOwn: boolean): void {
+    const before = this.#schema;
+    this.#schema = foldSchema(before, facts);
+    for (const change of attributeChanges(before, this.#schema, facts)) {
+      // Both need that it has no facts (schema-change.ts).
+      const becomesUnique =
+        change.before?.unique === undefined && change.after?.unique !== undefined;
+      if (change.before === undefined || becomesUnique) this.#current.begin(change.ident);
+    }
+    this.#current.fold(facts, this.#schema, offset, isOwn);
   }
 
   #finish(items: readonly DraftItem[], lowWater: LogOffset, now: bigint): DraftRecord {

@@ -174,6 +174,12 @@ test('a unique value belongs to one entity, and moves when it is given up in the
     '+b mail o',
   ]);
   expect(brief(sequence.transact({ ops: [add('a', 'mail', 'm')] }))).toEqual(['+a mail m']);
+  // The facts of the taker come before those of the giver.
+  expect(brief(sequence.transact({ ops: [add('A', 'mail', 'm'), drop('a', 'mail')] }))).toEqual([
+    '+A mail m',
+    '-a mail m',
+  ]);
+  expect(brief(sequence.transact({ ops: [add('c', 'mail', 'm')] }))).toBe('unique-conflict');
 });
 
 test('a temporary id with an identity value is the entity that holds it, or a new one', () => {

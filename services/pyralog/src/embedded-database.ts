@@ -17,7 +17,7 @@ import type {
   TransactionsQuery,
 } from '@pyralog/client';
 import type { Codec, DatabaseInfo } from '@pyralog/format';
-import { type CutRule, entityNow, lastTxOf, valueOwner } from '@pyralog/indexing';
+import { type CutRule, entityNow, hasFacts, lastTxOf, valueOwner } from '@pyralog/indexing';
 import type { Log, TopicPartition } from '@pyralog/log';
 import { serveLog } from '@pyralog/log/remote';
 import { parseDocument, partitionNo, PyralogError, type Tx } from '@pyralog/model';
@@ -40,6 +40,7 @@ import {
   type ManifestMessage,
 } from '@pyralog/service-indexer';
 import { type LeaderIndex, PartitionLeader } from '@pyralog/service-sequencer';
+import { firstIds } from './first-result.ts';
 import { VERSION } from './version.ts';
 
 /** What databases of one host share. */
@@ -135,14 +136,22 @@ export class EmbeddedDatabase implements Database {
   }
 
   async transact(document: Uint8Array): Promise<CommitResult> {
-    const outcome = await this.#leader.submit(parseDocument(document), document.length);
+    const parsed = parseDocument(document);
+    const outcome = await this.#leader.submit(parsed, document.length);
     this.#closePause = CLOSE_PAUSE_MILLIS;
     switch (outcome.kind) {
       case 'committed':
         return { tx: outcome.tx, facts: outcome.facts, ids: outcome.ids, duplicate: false };
       case 'duplicate': {
-        const { facts } = await this.#reader.transaction(outcome.tx);
-        return { tx: outcome.tx, facts, ids: new Map(), duplicate: true };
+        const { tx } = outcome;
+        const { facts } = await this.#reader.transaction(tx);
+        const placement = { tx, partition: PARTITION, partitions: this.#info.partitions };
+        return {
+          tx,
+          facts,
+          ids: await firstIds(parsed, placement, this.#reader),
+          duplicate: true,
+        };
       }
       case 'rejected': {
         const { code, detail, hint, extra } = outcome.rejection;
@@ -305,6 +314,8 @@ function indexOf(reader: PartitionReader): LeaderIndex {
         return { need, owner: await reader.run(valueOwner(view, need.attribute, need.value)) };
       case 'lastTx':
         return { need, tx: await reader.run(lastTxOf(view, need.entity, need.attribute)) };
+      case 'hasFacts':
+        return { need, hasFacts: await reader.run(hasFacts(view, need.attribute)) };
     }
   };
   return {

@@ -183,7 +183,7 @@ describe('transactions', () => {
     expect(await kb.entity(id)).toBeUndefined();
   });
 
-  test('a key makes a transaction happen once; the second answer knows its ids no more', async () => {
+  test('a key makes a transaction happen once; the second answer is the first', async () => {
     const key = fresh('key');
     const send = () =>
       kb.transact((t) => {
@@ -193,9 +193,8 @@ describe('transactions', () => {
       });
     const first = await send();
     const second = await send();
-    expect(second).toMatchObject({ tx: first.tx, duplicate: true, ids: { known: 'shop:1' } });
-    expect(() => second.ids.order).toThrow('not known any more');
-    expect(second.facts).toEqual(first.facts);
+    expect(second).toEqual({ ...first, duplicate: true });
+    expect(second.ids.known).toBe('shop:1');
     await expect(
       kb.transact((t) => void t.key(key).assert('order:1', 'order/total', 11)),
     ).rejects.toMatchObject({ code: 'key-reused' });

@@ -246,10 +246,7 @@ export type ReturnedIds<R> =
     ? { readonly [K in keyof R]: string }
     : Readonly<Record<string, never>>;
 
-/**
- * The ids of returned entities. After a duplicate the new ones are not known here (the first result named them): asking
- * for one is an error then, reading the others is not.
- */
+/** The ids of returned entities. Asking for one that nothing was said about is an error, reading the others is not. */
 export function resolveIds<R extends ReturnedEntities>(
   returned: R,
   ids: ReadonlyMap<string, string>,
@@ -267,9 +264,7 @@ export function resolveIds<R extends ReturnedEntities>(
 function unknownId(name: string): never {
   throw new PyralogError(
     'entity-not-found',
-    `The id of ${JSON.stringify(name)} was told when the transaction was first done, and is not known any more.`,
-    {
-      hint: 'Find the entity among the facts of the result, or by a unique attribute.',
-    },
+    `${JSON.stringify(name)} is a new entity about which the transaction says nothing, so it was not made.`,
+    { hint: 'Assert something about it in the same transaction.' },
   );
 }

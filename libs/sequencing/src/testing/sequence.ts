@@ -1,36 +1,77 @@
 import {
+  advance,
   type CommitRecord,
   decodeCommitRecord,
   emptyLogState,
   encodeCommitRecord,
+  type LogState,
 } from '@pyralog/format';
 import {
   type DatabaseSettings,
   epoch,
+  equalValues,
+  type Fact,
+  foldSchema,
+  formatValue,
   initialSchema,
   logOffset,
   ownerId,
   parseDocument,
   partitionNo,
+  type Schema,
   type Tx,
 } from '@pyralog/model';
+import type { Need, NeedAnswer } from '../current-state.ts';
 import { type Outcome, PartitionSequencer } from '../partition-sequencer.ts';
 
 const OWNER = ownerId('0'.repeat(32));
 /** 2026-01-01T00:00:00Z in nanoseconds. */
 export const START: bigint = 1_767_225_600_000_000_000n;
 
-/** A sequencer that leads an empty partition, with the log that it writes and a clock to set. */
+/**
+ * A sequencer that leads an empty partition, with the log that it writes, a clock to set, and an index that
+ * holds the log up to where {@link Sequence.index} was called last.
+ */
 export class Sequence {
-  readonly sequencer: PartitionSequencer;
+  sequencer: PartitionSequencer;
   readonly log: CommitRecord[] = [];
+  readonly #settings: Partial<DatabaseSettings>;
+  readonly #cacheBytesMax: number;
+  readonly #index: NaiveIndex;
   now: bigint = START;
 
-  constructor(settings: Partial<DatabaseSettings> = {}, partitions = 1) {
-    this.sequencer = fresh(settings, partitions);
-    this.#append({ kind: 'epoch', epoch: epoch(1), owner: OWNER });
-    this.sequencer.fold(logOffset(0), this.log[0] as CommitRecord);
-    this.sequencer.lead();
+  constructor(
+    settings: Partial<DatabaseSettings> = {},
+    partitions = 1,
+    cacheBytesMax: number = 1024 * 1024 * 1024,
+  ) {
+    this.#settings = settings;
+    this.#cacheBytesMax = cacheBytesMax;
+    this.#index = new NaiveIndex(initialSchema(settings));
+    this.sequencer = fresh(settings, partitions, cacheBytesMax);
+    this.#lead(1);
+  }
+
+  /** The index takes in everything up to here, and the sequencer may forget it. */
+  index(): void {
+    this.#index.take(this.log);
+    this.sequencer.indexed(this.#index.state.next);
+  }
+
+  /** A new owner leads, from the index and the log behind it. */
+  takeOver(): void {
+    const { state, schema, facts } = this.#index;
+    this.sequencer = new PartitionSequencer({
+      partition: partitionNo(0),
+      partitions: 1,
+      state,
+      schema,
+      complete: facts.length === 0,
+      cacheBytesMax: this.#cacheBytesMax,
+    });
+    for (const [offset, record] of this.log.entries())
+      if (offset >= state.next) this.sequencer.fold(logOffset(offset), record);
+    this.#lead(this.sequencer.state.admission.epoch + 1);
   }
 
   /** Commits one document; the clock moves on by a millisecond. */
@@ -44,6 +85,10 @@ export class Sequence {
     const parsed = documents.map((document) =>
       parseDocument(Buffer.from(JSON.stringify(document))),
     );
+    for (let needs = this.sequencer.needs(parsed); needs.length > 0;) {
+      this.sequencer.load(needs.map((need) => this.#index.answer(need)));
+      needs = this.sequencer.needs(parsed);
+    }
     const { record, outcomes } = this.sequencer.step(parsed, this.now);
     this.#append(record);
     this.sequencer.durable(logOffset(this.log.length - 1));
@@ -59,10 +104,17 @@ export class Sequence {
   }
 
   /** Another sequencer that has folded the same log. */
-  replayed(settings: Partial<DatabaseSettings> = {}): PartitionSequencer {
-    const other = fresh(settings, 1);
+  replayed(): PartitionSequencer {
+    const other = fresh(this.#settings, 1, this.#cacheBytesMax);
     for (const [offset, record] of this.log.entries()) other.fold(logOffset(offset), record);
     return other;
+  }
+
+  #lead(number: number): void {
+    this.#append({ kind: 'epoch', epoch: epoch(number), owner: OWNER });
+    const offset = logOffset(this.log.length - 1);
+    this.sequencer.fold(offset, this.log[offset] as CommitRecord);
+    this.sequencer.lead();
   }
 
   #append(record: Parameters<typeof encodeCommitRecord>[0]): void {
@@ -70,14 +122,76 @@ export class Sequence {
   }
 }
 
-function fresh(settings: Partial<DatabaseSettings>, partitions: number): PartitionSequencer {
+/** What runs would answer, by looking through all facts of the log up to its cut. */
+class NaiveIndex {
+  readonly facts: Fact[] = [];
+  state: LogState = emptyLogState();
+  schema: Schema;
+
+  constructor(schema: Schema) {
+    this.schema = schema;
+  }
+
+  take(log: readonly CommitRecord[]): void {
+    for (let offset = this.state.next as number; offset < log.length; offset++) {
+      const record = log[offset] as CommitRecord;
+      this.state = advance(this.state, logOffset(offset), record).state;
+      if (record.kind === 'epoch') continue;
+      for (let row = 0; row < record.facts.length; row++) this.facts.push(record.facts.factAt(row));
+    }
+    this.schema = foldSchema(this.schema, this.facts);
+  }
+
+  answer(need: Need): NeedAnswer {
+    switch (need.kind) {
+      case 'entity':
+        return { need, facts: this.#inForce().filter(({ entity }) => entity === need.entity) };
+      case 'owner': {
+        const holder = this.#inForce().find(
+          ({ attribute, value }) => attribute === need.attribute && equalValues(value, need.value),
+        );
+        return { need, owner: holder?.entity };
+      }
+      case 'lastTx': {
+        const last = this.facts.findLast(
+          ({ entity, attribute }) =>
+            entity === need.entity &&
+            (need.attribute === undefined || attribute === need.attribute),
+        );
+        return { need, tx: last?.tx };
+      }
+      case 'hasFacts':
+        return {
+          need,
+          hasFacts: this.facts.some(({ attribute }) => attribute === need.attribute),
+        };
+    }
+  }
+
+  #inForce(): Fact[] {
+    const inForce = new Map<string, Fact>();
+    for (const fact of this.facts) {
+      const { entity, attribute, value, operation } = fact;
+      const key = JSON.stringify([entity, attribute, formatValue(value)]);
+      if (operation === 'assert') inForce.set(key, fact);
+      else inForce.delete(key);
+    }
+    return [...inForce.values()];
+  }
+}
+
+function fresh(
+  settings: Partial<DatabaseSettings>,
+  partitions: number,
+  cacheBytesMax: number,
+): PartitionSequencer {
   return new PartitionSequencer({
     partition: partitionNo(0),
     partitions,
     state: emptyLogState(),
     schema: initialSchema(settings),
     complete: true,
-    cacheBytesMax: 1024 * 1024 * 1024,
+    cacheBytesMax,
   });
 }
 

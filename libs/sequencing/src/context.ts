@@ -1,0 +1,12 @@
+import type { PartitionNo, Schema, Tx } from '@pyralog/model';
+import type { CurrentState } from './current-state.ts';
+
+/** What one transaction is resolved against. */
+export interface ResolveContext {
+  readonly state: CurrentState;
+  /** Before the transaction. */
+  readonly schema: Schema;
+  readonly tx: Tx;
+  readonly partition: PartitionNo;
+  readonly partitions: number;
+}
