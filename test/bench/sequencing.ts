@@ -5,18 +5,10 @@
  *   node --conditions=source --import tsx test/bench/sequencing.ts [--entities 50000] [--updates 10000] [--rounds 5]
  */
 import { parseArgs } from 'node:util';
-import { emptyLogState } from '@pyralog/format';
-import {
-  epoch,
-  initialSchema,
-  logOffset,
-  ownerId,
-  parseDocument,
-  partitionNo,
-  type TransactionDocument,
-} from '@pyralog/model';
-import { PartitionSequencer } from '@pyralog/sequencing';
+import { logOffset, parseDocument, type TransactionDocument } from '@pyralog/model';
+import type { PartitionSequencer } from '@pyralog/sequencing';
 import { figure, median } from './measure.ts';
+import { leader } from './sequencing-support.ts';
 import { generate, SCHEMA_DOCUMENT, toDocument, transactions } from './workload.ts';
 
 const { values } = parseArgs({
@@ -69,20 +61,4 @@ function run(
     sequencer.durable(logOffset(sequencer.state.next - 1));
   }
   return performance.now() - started;
-}
-
-/** Leads an empty partition. */
-function leader(): PartitionSequencer {
-  const sequencer = new PartitionSequencer({
-    partition: partitionNo(0),
-    partitions: 1,
-    state: emptyLogState(),
-    schema: initialSchema(),
-    complete: true,
-    cacheBytesMax: 4 * 1024 ** 3,
-  });
-  const owner = ownerId('0'.repeat(32));
-  sequencer.fold(logOffset(0), { kind: 'epoch', epoch: epoch(1), owner });
-  sequencer.lead();
-  return sequencer;
 }

@@ -15,6 +15,7 @@ const AHEAD_BYTES_MIN = 256 * 1024;
 export interface FramePlace {
   readonly record: StoredRecord;
   readonly position: number;
+  readonly bytes: number;
 }
 
 /** One file of a partition: frames from its first offset on. */
@@ -172,7 +173,7 @@ export class LogFile {
       const at = decodeFrame(chunk.subarray(used));
       if (at.kind === 'frame') {
         this.#note(at.record.offset, position);
-        yield { record: at.record, position };
+        yield { record: at.record, position, bytes: at.bytes };
         position += at.bytes;
         used += at.bytes;
         continue;
@@ -219,7 +220,8 @@ export class LogFile {
       )
         continue;
       const frame = decodeFrame(bytes.subarray(at));
-      if (frame.kind === 'frame') return { record: frame.record, position: behind + at };
+      if (frame.kind === 'frame')
+        return { record: frame.record, position: behind + at, bytes: frame.bytes };
     }
     return undefined;
   }

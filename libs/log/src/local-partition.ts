@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type LogFiles, storageError, syncFolder } from './files.ts';
 import { EndWaiters } from './follow.ts';
 import { encodeFrame, FILE_HEADER_BYTES } from './frame.ts';
-import { LogFile } from './local-file.ts';
+import { type FramePlace, LogFile } from './local-file.ts';
 import type { LogReadOptions, LogRecord, StoredRecord, TopicPartition } from './log.ts';
 import { beyondEnd } from './memory.ts';
 
@@ -22,6 +22,13 @@ interface Pending {
   readonly records: readonly LogRecord[];
   readonly resolve: (first: LogOffset) => void;
   readonly reject: (error: PyralogError) => void;
+}
+
+/** Where a reader is: at the frame of its next record, once it has read one. */
+interface Place {
+  next: number;
+  file: LogFile | undefined;
+  position: number;
 }
 
 /** What a full read of a partition's files found. */
@@ -86,15 +93,14 @@ export class LocalPartition {
         `${at.topic}/${at.partition} begins at ${this.start}; ${from} is no longer kept.`,
       );
     }
-    let next: number = from;
+    const reader: Place = { next: from, file: undefined, position: 0 };
     while (!signal?.aborted && !this.#closed) {
-      if (next >= this.#end) {
+      if (reader.next >= this.#end) {
         if (!follow) return;
         await this.#waiters.wait(signal);
         continue;
       }
-      for (const batch of this.#batches(next, batchBytesMax)) {
-        next = (batch.at(-1) as StoredRecord).offset + 1;
+      for (const batch of this.#batches(reader, batchBytesMax)) {
         yield batch;
         if (signal?.aborted || this.#closed) return;
       }
@@ -125,35 +131,48 @@ export class LocalPartition {
     for (const file of this.#all) file.close();
   }
 
-  /** Batches of one file, from an offset on, up to the durable end. */
-  *#batches(from: number, bytesMax: number): Generator<readonly StoredRecord[]> {
+  /** Batches of one file, from where the reader is up to the durable end; the reader moves on with them. */
+  *#batches(reader: Place, bytesMax: number): Generator<readonly StoredRecord[]> {
+    const from = reader.next;
     const i = this.#all.findLastIndex(({ first }) => first <= from);
     const file = this.#all[i];
     assert(file !== undefined, 'an offset between start and end lies in a file');
     const last = i === this.#all.length - 1;
     const nextFile = this.#all[i + 1]?.first ?? this.#end;
-    const frames = file.frames(file.positionBefore(logOffset(from)), last ? file.end : undefined);
+    // Who follows goes on at a frame; who comes anew looks for it from one before.
+    const begin = reader.file === file ? reader.position : file.positionBefore(logOffset(from));
+    const frames = file.frames(begin, last ? file.end : undefined);
+    const moveBehind = ({ record, position, bytes: size }: FramePlace): void => {
+      reader.next = record.offset + 1;
+      reader.file = file;
+      reader.position = position + size;
+    };
     let batch: StoredRecord[] = [];
     let bytes = 0;
     let expected = -1;
+    let newest: FramePlace | undefined;
     for (let step = frames.next(); !step.done; step = frames.next()) {
       const { record } = step.value;
       expected = record.offset + 1;
       if (record.offset < from) continue;
       const size = record.value?.length ?? 0;
-      if (batch.length > 0 && bytes + size > bytesMax) {
+      if (newest !== undefined && bytes + size > bytesMax) {
+        moveBehind(newest);
         yield batch;
         batch = [];
         bytes = 0;
       }
       batch.push(record);
+      newest = step.value;
       bytes += size;
       // The rest of the file may have grown meanwhile; the caller comes again.
       if (expected >= nextFile) break;
     }
     if (expected < nextFile)
       throw file.damage(this.#damageIn(file), `offset ${Math.max(from, expected)} should follow`);
-    if (batch.length > 0) yield batch;
+    if (newest === undefined) return;
+    moveBehind(newest);
+    yield batch;
   }
 
   #damageIn(file: LogFile): number {
