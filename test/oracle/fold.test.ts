@@ -49,11 +49,19 @@ const set = fc.oneof(
   fc.record({ entity, ref: entity.map((ref) => ({ ref })) }),
   fc.record({ entity, indexed: text }),
 );
+const definitionChange = fc.oneof(
+  fc.record({
+    entity: fc.constantFrom('attribute:many', 'attribute:indexed', 'attribute:double'),
+    'db/doc': fc.option(text),
+  }),
+  fc.constant({ entity: 'attribute:double', 'db/cardinality': 'many' }),
+);
 const operation = fc.oneof(
-  { weight: 6, arbitrary: set },
-  { weight: 1, arbitrary: fc.record({ op: fc.constant('retractEntity'), entity }) },
+  { weight: 12, arbitrary: set },
+  { weight: 1, arbitrary: definitionChange },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant('retractEntity'), entity }) },
   {
-    weight: 1,
+    weight: 2,
     arbitrary: fc.record({
       op: fc.constant('retract'),
       entity,
@@ -145,7 +153,11 @@ async function compare(
   asOf: Tx | undefined,
   limit: number,
 ): Promise<void> {
-  const { basis } = await database.schema({ asOf });
+  const { basis, attributes } = await database.schema({ asOf });
+  const defined = attributes
+    .filter(({ ident }) => !/^(db|tx)\//.test(ident))
+    .map(({ ident, valueType, cardinality, doc }) => [ident, valueType, cardinality, doc]);
+  expect(defined, 'schema').toEqual(schemaAt(fold, basis));
   for (const order of ['eavt', 'aevt'] as const) {
     const state = await all((cursor) =>
       database.state({ index: order, limit, cursor }, { asOf: basis }),
@@ -178,6 +190,19 @@ async function compare(
     const history = await all((cursor) => database.history(id, { limit, cursor }, { asOf: basis }));
     expect(history).toEqual(fold.history(id, basis).map(show));
   }
+}
+
+/** The definitions in force, by name: what is said of attribute entities. */
+function schemaAt(fold: Fold, basis: Tx): unknown[] {
+  const state = fold.stateAt(basis);
+  return state
+    .filter(({ attribute }) => attribute === 'db/ident')
+    .map(({ entity: id, value }) => [
+      value.value,
+      ...['db/valueType', 'db/cardinality', 'db/doc'].map(
+        (name) => state.find((fact) => fact.entity === id && fact.attribute === name)?.value.value,
+      ),
+    ]);
 }
 
 async function all(page: (cursor: string | undefined) => Promise<FactsPage>): Promise<string[]> {

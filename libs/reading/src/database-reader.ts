@@ -34,7 +34,7 @@ import {
 } from '@pyralog/model';
 import { basisOf, type MomentDeps } from './moments.ts';
 import type { PartitionReader } from './partition-reader.ts';
-import { readSchema } from './schema-read.ts';
+import { SchemaHistory } from './schema-history.ts';
 import { type CommittedTransaction, TransactionLog } from './transaction-log.ts';
 
 /** Rows of a page where none are asked for, and the most that may be. */
@@ -63,11 +63,13 @@ export class DatabaseReader {
   readonly #options: DatabaseReaderOptions;
   readonly #reader: PartitionReader;
   readonly #transactions: TransactionLog;
+  readonly #schemas: SchemaHistory;
 
   constructor(options: DatabaseReaderOptions) {
     this.#options = options;
     this.#reader = options.reader;
     this.#transactions = new TransactionLog(options.reader);
+    this.#schemas = new SchemaHistory(initialSchema(options.reader.info));
   }
 
   async entity(id: string, options: ReadOptions = {}): Promise<EntityAnswer> {
@@ -202,9 +204,9 @@ export class DatabaseReader {
 
   /** The newest schema where it is old enough, else as it was. @param basis not above closed */
   async schemaAt(basis: Tx): Promise<Schema> {
-    const { schema, info } = this.#reader;
+    const { schema, closed } = this.#reader;
     if (schema.tx <= basis) return schema;
-    return this.#reader.run(readSchema(this.#reader.view(), initialSchema(info), basis));
+    return this.#reader.run(this.#schemas.at(basis, this.#reader.view(), closed));
   }
 
   async *feed(query: FeedQuery): AsyncIterable<FeedEvent> {

@@ -1,4 +1,11 @@
-import { type Fact, formatNanos, formatValue, type Tx, type Value } from '@pyralog/model';
+import {
+  endOfStep,
+  type Fact,
+  formatNanos,
+  formatValue,
+  type Tx,
+  type Value,
+} from '@pyralog/model';
 import Table from 'cli-table3';
 import picocolors from 'picocolors';
 
@@ -106,9 +113,12 @@ export function shown(value: Value, lengthMax: number = VALUE_LENGTH_MAX): strin
   return text.length > lengthMax ? `${text.slice(0, lengthMax - 1).toWellFormed()}…` : text;
 }
 
-/** The moment of a transaction, to the millisecond. */
+/**
+ * The moment of a transaction, to the millisecond. A tx is the start of a clock step, so what was written
+ * at a full second would show as the millisecond before.
+ */
 export function moment(tx: Tx): string {
-  return formatNanos(tx)
+  return formatNanos(endOfStep(tx))
     .replace(/\.([0-9]{3})[0-9]{6}Z$/, '.$1Z')
     .replace('T', ' ');
 }
