@@ -14,7 +14,9 @@ export function feedContract(make: () => Promise<DatabaseHost>): void {
       expect(
         transactions.flatMap(({ facts }) => facts.toSorted((a, b) => compareFacts('eavt', a, b))),
       ).toEqual(log);
-      expect(transactions[3]?.meta.get('author')).toEqual([{ type: 'string', value: 'user:3' }]);
+      expect(transactions[3]?.meta.get('author')?.values).toEqual([
+        { type: 'string', value: 'user:3' },
+      ]);
       expect(events.at(-1)).toMatchObject({ kind: 'progress', upToDate: true });
       expect((events.at(-1)?.tx ?? 0n) >= (txs.at(-1) as Tx)).toBe(true);
     });

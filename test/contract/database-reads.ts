@@ -517,15 +517,16 @@ export function readContract(make: () => Promise<DatabaseHost>): void {
       await using host = await make();
       const database = await create(host);
       const result = await commit(database, {
-        meta: { author: 'user:alice', reason: 'typo', 'tx/ticket': 7 },
+        meta: { author: 'user:alice', reason: 'typo', 'tx/ticket': 7, 'tx/tags': ['one'] },
         ops: [{ entity: 'a', n: 1 }],
       });
       const answer = await database.transaction(result.tx, { await: result.tx });
       expect(answer.tx).toBe(result.tx);
       expect(Object.fromEntries(answer.meta)).toMatchObject({
-        author: [text('user:alice')],
-        reason: [text('typo')],
-        ticket: [int(7)],
+        author: { cardinality: 'one', values: [text('user:alice')] },
+        reason: { cardinality: 'one', values: [text('typo')] },
+        ticket: { cardinality: 'one', values: [int(7)] },
+        tags: { cardinality: 'many', values: [text('one')] },
       });
       const order = (facts: readonly Fact[]): readonly Fact[] =>
         facts.toSorted((a, b) => compareFacts('eavt', a, b));

@@ -1,5 +1,6 @@
 import { compareUtf8, toHex, utf8Decode, utf8Encode } from '@pyralog/base';
 import type {
+  AttributeValues,
   CommitResult,
   CreateOptions,
   Database,
@@ -184,7 +185,7 @@ export class MemoryDatabase implements Database {
     const found = this.#log.find((each) => each.tx === tx && tx <= basis);
     if (found === undefined)
       throw new PyralogError('transaction-not-found', `There is no transaction ${tx}.`);
-    return { basis, closed: true, ...infoOf(found), facts: found.facts };
+    return { basis, closed: true, ...infoOf(found, this.#schema), facts: found.facts };
   }
 
   async transactions(
@@ -198,11 +199,11 @@ export class MemoryDatabase implements Database {
           ({ tx }) =>
             tx <= basis && (from === undefined || tx >= from) && (to === undefined || tx <= to),
         )
-        .map(infoOf)
+        .map((committed) => infoOf(committed, this.#schema))
         .filter(
           ({ meta }) =>
             author === undefined ||
-            meta.get('author')?.some(({ value }) => value === author) === true,
+            meta.get('author')?.values.some(({ value }) => value === author) === true,
         )
         .toReversed(),
     );
@@ -268,7 +269,7 @@ export class MemoryDatabase implements Database {
         yield {
           kind: 'transaction',
           offset: encodeFeedOffset(this.#id, position),
-          ...infoOf(committed),
+          ...infoOf(committed, this.#schema),
           facts,
         };
         if (stopped()) return;
@@ -495,12 +496,14 @@ function listing(what: string, query: FactsQuery): readonly unknown[] {
   ];
 }
 
-function infoOf({ tx, facts }: Committed): TransactionInfo {
-  const meta = new Map<string, Value[]>();
+function infoOf({ tx, facts }: Committed, schema: Schema): TransactionInfo {
+  const meta = new Map<string, AttributeValues>();
   for (const { entity, attribute, value, operation } of facts) {
     if (entity !== txEntity(tx) || operation !== 'assert') continue;
     const name = attribute.replace(/^tx\//, '');
-    meta.set(name, [...(meta.get(name) ?? []), value]);
+    const values = [...(meta.get(name)?.values ?? []), value];
+    const cardinality = schema.attribute(attribute)?.cardinality ?? 'one';
+    meta.set(name, { cardinality, values });
   }
   return { tx, meta };
 }

@@ -1,5 +1,6 @@
 import { type Fact, formatNanos, printValue, type Value } from '@pyralog/model';
 import type {
+  AttributeValues,
   CommitResult,
   DiffPage,
   EntityAnswer,
@@ -28,13 +29,7 @@ export function printFacts(facts: readonly Fact[]): string {
 
 /** `{"entity","basis","attributes"}`; a many-attribute is an array even with one value. */
 export function printEntity(answer: EntityAnswer): string {
-  let attributes = '';
-  for (const [name, { cardinality, values }] of answer.attributes) {
-    const content =
-      cardinality === 'many' ? list(values, printValue) : printValue(values[0] as Value);
-    attributes += `${attributes === '' ? '' : ','}${quote(name)}:${content}`;
-  }
-  return `{"entity":${quote(answer.entity)},"basis":"${answer.basis}","attributes":{${attributes}}}`;
+  return `{"entity":${quote(answer.entity)},"basis":"${answer.basis}","attributes":${printAttributes(answer.attributes)}}`;
 }
 
 /** `{"basis","facts","next"}`; with the entity first where the page is its history. */
@@ -94,14 +89,18 @@ export function printStatus(status: StatusAnswer): string {
   return JSON.stringify({ ...rest, partitions: shown });
 }
 
-/** One value is itself, several are an array in value order. */
 function printInfo({ tx, meta }: TransactionInfo): string {
+  return `"tx":"${tx}","instant":"${formatNanos(tx)}","meta":${printAttributes(meta)}`;
+}
+
+function printAttributes(attributes: ReadonlyMap<string, AttributeValues>): string {
   let fields = '';
-  for (const [name, values] of meta) {
-    const content = values.length === 1 ? printValue(values[0] as Value) : list(values, printValue);
+  for (const [name, { cardinality, values }] of attributes) {
+    const content =
+      cardinality === 'many' ? list(values, printValue) : printValue(values[0] as Value);
     fields += `${fields === '' ? '' : ','}${quote(name)}:${content}`;
   }
-  return `"tx":"${tx}","instant":"${formatNanos(tx)}","meta":{${fields}}`;
+  return `{${fields}}`;
 }
 
 function printNext(next: string | undefined): string {

@@ -10,10 +10,10 @@ import {
   PyralogError,
   type Tx,
   type Uniqueness,
-  type Value,
   valueFromJson,
 } from '@pyralog/model';
 import type {
+  AttributeValues,
   Answer,
   CommitResult,
   DiffPage,
@@ -140,14 +140,12 @@ export function readFact(fields: AnswerFields): Fact {
 }
 
 export function readEntity(fields: AnswerFields, closed: boolean): EntityAnswer {
-  const attributes = new Map<string, { cardinality: 'one' | 'many'; values: readonly Value[] }>();
-  for (const [name, json] of fields.entries('attributes')) {
-    attributes.set(name, {
-      cardinality: Array.isArray(json) ? 'many' : 'one',
-      values: readValues(json),
-    });
-  }
-  return { entity: fields.text('entity'), basis: fields.tx('basis'), closed, attributes };
+  return {
+    entity: fields.text('entity'),
+    basis: fields.tx('basis'),
+    closed,
+    attributes: readAttributes(fields, 'attributes'),
+  };
 }
 
 export function readFactsPage(fields: AnswerFields, closed: boolean): FactsPage {
@@ -267,13 +265,21 @@ function readPartition(fields: AnswerFields): PartitionStatus {
 }
 
 function readInfo(fields: AnswerFields): TransactionInfo {
-  const meta = new Map<string, readonly Value[]>();
-  for (const [name, json] of fields.entries('meta')) meta.set(name, readValues(json));
-  return { tx: fields.tx('tx'), meta };
+  return { tx: fields.tx('tx'), meta: readAttributes(fields, 'meta') };
 }
 
-function readValues(json: Json): readonly Value[] {
-  return Array.isArray(json)
-    ? json.map((each: Json) => valueFromJson(each))
-    : [valueFromJson(json)];
+function readAttributes(
+  fields: AnswerFields,
+  member: string,
+): ReadonlyMap<string, AttributeValues> {
+  return new Map(
+    fields
+      .entries(member)
+      .map(([name, json]): [string, AttributeValues] => [
+        name,
+        Array.isArray(json)
+          ? { cardinality: 'many', values: json.map((each: Json) => valueFromJson(each)) }
+          : { cardinality: 'one', values: [valueFromJson(json)] },
+      ]),
+  );
 }

@@ -63,11 +63,6 @@ const fact: fc.Arbitrary<Fact> = fc.record({
 });
 const facts = fc.array(fact, { maxLength: 5 });
 const next = fc.option(text, { nil: undefined });
-const meta = fc
-  .uniqueArray(fc.tuple(name, fc.array(value, { minLength: 1, maxLength: 3 })), {
-    selector: ([each]) => each,
-  })
-  .map((pairs) => new Map(pairs));
 const attributes = fc
   .uniqueArray(
     fc.tuple(
@@ -113,11 +108,18 @@ test('a page of facts', () =>
   ));
 
 test('a transaction, and a list of them', () => {
-  same(fc.record({ basis: tx, closed, tx, meta, facts }), printTransaction, (printed, answer) =>
-    readAnswer(printed, (fields) => readTransaction(fields, answer)),
+  same(
+    fc.record({ basis: tx, closed, tx, meta: attributes, facts }),
+    printTransaction,
+    (printed, answer) => readAnswer(printed, (fields) => readTransaction(fields, answer)),
   );
   same(
-    fc.record({ basis: tx, closed, transactions: fc.array(fc.record({ tx, meta })), next }),
+    fc.record({
+      basis: tx,
+      closed,
+      transactions: fc.array(fc.record({ tx, meta: attributes })),
+      next,
+    }),
     printTransactions,
     (printed, { closed: c }) => readAnswer(printed, (fields) => readTransactions(fields, c)),
   );
@@ -141,7 +143,13 @@ test('a commit', () => {
 
 test('events of a feed', () => {
   same(
-    fc.record({ kind: fc.constant('transaction' as const), offset: text, tx, meta, facts }),
+    fc.record({
+      kind: fc.constant('transaction' as const),
+      offset: text,
+      tx,
+      meta: attributes,
+      facts,
+    }),
     printFeedEvent,
     (printed) => readAnswer(printed, readFeedEvent),
   );

@@ -24,13 +24,16 @@ export interface Answer {
   readonly closed: boolean;
 }
 
+/** Values of one attribute in value order: `one` has exactly one, `many` at least one. */
+export interface AttributeValues {
+  readonly cardinality: 'one' | 'many';
+  readonly values: readonly Value[];
+}
+
 export interface EntityAnswer extends Answer {
   readonly entity: string;
-  /** Values in force by attribute in UTF-8 order; `one` has exactly one value. Empty: nothing in force. */
-  readonly attributes: ReadonlyMap<
-    string,
-    { readonly cardinality: 'one' | 'many'; readonly values: readonly Value[] }
-  >;
+  /** What is in force, by attribute in UTF-8 order; empty: nothing. */
+  readonly attributes: ReadonlyMap<string, AttributeValues>;
 }
 
 export interface FactsPage extends Answer {
@@ -61,8 +64,8 @@ export interface HistoryQuery extends PageOptions {
 
 export interface TransactionInfo {
   readonly tx: Tx;
-  /** Facts on the transaction entity, by attribute without `tx/`. */
-  readonly meta: ReadonlyMap<string, readonly Value[]>;
+  /** What the transaction said of itself, by attribute without `tx/`. */
+  readonly meta: ReadonlyMap<string, AttributeValues>;
 }
 
 export interface TransactionAnswer extends Answer, TransactionInfo {
@@ -106,7 +109,7 @@ export interface CommitResult {
   readonly facts: readonly Fact[];
   /** Temporary id to the entity it became. */
   readonly ids: ReadonlyMap<string, string>;
-  /** The idempotency key was seen before: this is the first result (its facts are read from history; ids are empty). */
+  /** The idempotency key was seen before: this is the first result. */
   readonly duplicate: boolean;
 }
 
@@ -128,7 +131,7 @@ export type FeedEvent =
       readonly kind: 'transaction';
       readonly offset: string;
       readonly tx: Tx;
-      readonly meta: ReadonlyMap<string, readonly Value[]>;
+      readonly meta: ReadonlyMap<string, AttributeValues>;
       readonly facts: readonly Fact[];
     }
   | {

@@ -1,5 +1,6 @@
 import { compareUtf8 } from '@pyralog/base';
 import type {
+  AttributeValues,
   DiffPage,
   DiffQuery,
   EntityAnswer,
@@ -28,8 +29,10 @@ import {
   parseTx,
   PyralogError,
   type Schema,
+  TX_NAMESPACE,
   type Tx,
   tx as asTx,
+  txEntity,
   type Value,
 } from '@pyralog/model';
 import { basisOf, type MomentDeps } from './moments.ts';
@@ -79,15 +82,7 @@ export class DatabaseReader {
     const view = this.#reader.view();
     const now = basis === this.#reader.closed;
     const facts = await this.#reader.run(now ? entityNow(view, id) : entityAsOf(view, id, basis));
-    const attributes = new Map<string, { cardinality: 'one' | 'many'; values: Value[] }>();
-    for (const { attribute, value } of facts) {
-      const known = attributes.get(attribute);
-      if (known !== undefined) known.values.push(value);
-      else {
-        const cardinality = schema.attribute(attribute)?.cardinality ?? 'one';
-        attributes.set(attribute, { cardinality, values: [value] });
-      }
-    }
+    const attributes = valuesByAttribute(facts, schema);
     const timestamp = await this.#timestampOf(id, basis);
     if (timestamp === undefined) return { entity: id, basis, closed: true, attributes };
     attributes.set('tx/timestamp', { cardinality: 'one', values: [timestamp] });
@@ -142,7 +137,7 @@ export class DatabaseReader {
         },
       );
     }
-    return { basis, closed: true, ...infoOf(found), facts: found.facts };
+    return { basis, closed: true, ...(await this.#infoOf(found)), facts: found.facts };
   }
 
   async transactions(
@@ -164,7 +159,7 @@ export class DatabaseReader {
     const transactions: TransactionInfo[] = [];
     for await (const transaction of this.#transactions.before(newest)) {
       if (query.from !== undefined && transaction.tx < query.from) break;
-      const info = infoOf(transaction);
+      const info = await this.#infoOf(transaction);
       if (query.author !== undefined && !isAuthor(info, query.author)) continue;
       if (transactions.length === limit) {
         const last = transactions.at(-1) as TransactionInfo;
@@ -221,7 +216,7 @@ export class DatabaseReader {
         position = transaction.tx;
         const facts = filterFacts(filterOf(query), transaction.facts);
         if (facts === undefined) continue;
-        const { meta } = infoOf(transaction);
+        const { meta } = await this.#infoOf(transaction);
         yield { kind: 'transaction', offset: feedOffset(position, id), tx: position, meta, facts };
         if (stopped()) return;
       }
@@ -350,6 +345,13 @@ export class DatabaseReader {
     return encodeCursor(this.#reader.info.id, { listing, basis, key });
   }
 
+  /** The facts on the transaction's own entity are its meta. */
+  async #infoOf({ tx, facts }: CommittedTransaction): Promise<TransactionInfo> {
+    const entity = txEntity(tx);
+    const own = facts.filter((fact) => fact.entity === entity && fact.operation === 'assert');
+    return { tx, meta: valuesByAttribute(own, await this.schemaAt(tx), nameInMeta) };
+  }
+
   /** `tx/timestamp` is computed from the tx, for every transaction there is. */
   async #timestampOf(id: string, basis: Tx): Promise<Value | undefined> {
     const tx = id.startsWith('tx:') ? parseTx(id.slice(3)) : undefined;
@@ -373,22 +375,31 @@ function least(a: Tx, ...others: readonly (Tx | undefined)[]): Tx {
   return result;
 }
 
-/** The facts on the transaction entity, as its meta: names without `tx/`. */
-function infoOf({ tx, facts }: CommittedTransaction): TransactionInfo {
-  const meta = new Map<string, Value[]>();
-  const entity = `tx:${tx}`;
-  for (const fact of facts) {
-    if (fact.entity !== entity || fact.operation !== 'assert') continue;
-    const name = fact.attribute.startsWith('tx/') ? fact.attribute.slice(3) : fact.attribute;
-    const values = meta.get(name);
-    if (values === undefined) meta.set(name, [fact.value]);
-    else values.push(fact.value);
+/** Values by attribute, with the cardinality that a schema gives each. */
+function valuesByAttribute(
+  facts: Iterable<Fact>,
+  schema: Schema,
+  nameOf: (attribute: string) => string = (attribute) => attribute,
+): Map<string, AttributeValues> {
+  const attributes = new Map<string, AttributeValues & { readonly values: Value[] }>();
+  for (const { attribute, value } of facts) {
+    const name = nameOf(attribute);
+    const known = attributes.get(name);
+    if (known !== undefined) known.values.push(value);
+    else {
+      const cardinality = schema.attribute(attribute)?.cardinality ?? 'one';
+      attributes.set(name, { cardinality, values: [value] });
+    }
   }
-  return { tx, meta };
+  return attributes;
+}
+
+function nameInMeta(attribute: string): string {
+  return attribute.startsWith(TX_NAMESPACE) ? attribute.slice(TX_NAMESPACE.length) : attribute;
 }
 
 function isAuthor({ meta }: TransactionInfo, author: string): boolean {
-  return meta.get('author')?.some((value) => value.value === author) ?? false;
+  return meta.get('author')?.values.some(({ value }) => value === author) ?? false;
 }
 
 function filterOf({ entity, attribute, prefix }: FeedQuery): FeedFilter {

@@ -1,4 +1,5 @@
 import {
+  type AttributeValues,
   printCommit,
   printDiff,
   printEntity,
@@ -53,9 +54,9 @@ const facts = values.map((value): Fact => ({
   tx,
   operation: 'assert',
 }));
-const meta = new Map([
-  ['author', values.slice(0, 1)],
-  ['tags', values],
+const meta = new Map<string, AttributeValues>([
+  ['author', { cardinality: 'one' as const, values: values.slice(0, 1) }],
+  ['tags', { cardinality: 'many' as const, values }],
 ]);
 const answer = { basis: tx, closed: true };
 

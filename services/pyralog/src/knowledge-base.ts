@@ -1,4 +1,5 @@
 import {
+  type AttributeValues,
   type Database,
   databaseAddress,
   type DatabaseHost,
@@ -226,15 +227,10 @@ export class KnowledgeBase<
   async entity(entity: string | Ref, at: ReadAt = {}): Promise<Entity<S> | undefined> {
     const answer = await this.#database.entity(String(entity), this.#readOptions(at));
     if (answer.attributes.size === 0) return undefined;
-    const attributes = Object.create(null) as Record<string, ReadValue | readonly ReadValue[]>;
-    for (const [name, { cardinality, values }] of answer.attributes) {
-      const read = values.map(readValue);
-      attributes[name] = cardinality === 'one' && read.length === 1 ? (read[0] as ReadValue) : read;
-    }
     return {
       entity: answer.entity,
       basis: answer.basis,
-      attributes: attributes as EntityAttributes<S>,
+      attributes: readAttributes(answer.attributes) as EntityAttributes<S>,
     };
   }
 
@@ -311,7 +307,7 @@ export class KnowledgeBase<
         offset,
         tx,
         instant: instantOfTx(tx),
-        meta: readMeta(meta),
+        meta: readAttributes(meta),
         facts: facts.map(readFact),
       };
     }
@@ -377,10 +373,12 @@ function offsetOf(from: FeedOptions['from']): FeedQuery['offset'] {
   return 'after' in from ? `tx:${from.after}` : from.offset;
 }
 
-function readMeta(meta: ReadonlyMap<string, readonly Value[]>): Change['meta'] {
+function readAttributes(
+  attributes: ReadonlyMap<string, AttributeValues>,
+): Record<string, ReadValue | readonly ReadValue[]> {
   const read = Object.create(null) as Record<string, ReadValue | readonly ReadValue[]>;
-  for (const [name, values] of meta)
-    read[name] = values.length === 1 ? readValue(values[0] as Value) : values.map(readValue);
+  for (const [name, { cardinality, values }] of attributes)
+    read[name] = cardinality === 'one' ? readValue(values[0] as Value) : values.map(readValue);
   return read;
 }
 

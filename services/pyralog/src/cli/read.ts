@@ -84,7 +84,7 @@ export async function history(id: string, options: HistoryOptions): Promise<void
 async function headline(database: Database, tx: Tx): Promise<string> {
   const { attributes } = await database.entity(`tx:${tx}`);
   const meta = [...attributes].map(
-    ([name, { values }]) => [name.replace(/^tx\//, ''), values] as const,
+    ([name, values]) => [name.replace(/^tx\//, ''), values] as const,
   );
   return describe({ tx, meta: new Map(meta) });
 }
@@ -92,7 +92,7 @@ async function headline(database: Database, tx: Tx): Promise<string> {
 /** When, who and why, on one line. */
 export function describe({ tx, meta }: TransactionInfo): string {
   const said = (name: string): string => {
-    const [value] = meta.get(name) ?? [];
+    const value = meta.get(name)?.values[0];
     return value === undefined ? '' : (shown(value).split('\\n', 1)[0] ?? '');
   };
   const why = said('reason') || said('message');
