@@ -1,5 +1,5 @@
 import * as fs from 'node:fs';
-import { PyralogError } from '@pyralog/model';
+import { type LogOffset, logOffset, PyralogError } from '@pyralog/model';
 
 /** What the local log asks of a file system. A test puts one that fails in its place. */
 export type LogFiles = Pick<
@@ -31,6 +31,12 @@ export function storageError(error: unknown, what: string): PyralogError {
   return new PyralogError('storage-failed', `${what}: ${code}.`, { cause: error });
 }
 
+/** As {@link storageError} where the file system refused; a defect, or an error of ours, as it is. */
+export function knownError(error: unknown, what: string): unknown {
+  const refused = error instanceof Error && 'syscall' in error && !isPyralogError(error);
+  return refused ? storageError(error, what) : error;
+}
+
 /** Makes the entries of a folder durable. */
 export function syncFolder(files: LogFiles, folder: string): void {
   const fd = files.openSync(folder, 'r');
@@ -55,4 +61,17 @@ export function readFully(
     read += count;
   }
   return read;
+}
+
+/** First offsets of the files of a partition, rising. */
+export function logFilesIn(files: LogFiles, folder: string): readonly LogOffset[] {
+  return files
+    .readdirSync(folder)
+    .flatMap((name) => /^([0-9]{20})\.log$/.exec(name)?.[1] ?? [])
+    .map((digits) => logOffset(Number(digits)))
+    .toSorted((a, b) => a - b);
+}
+
+export function logFileName(first: LogOffset): string {
+  return `${String(first).padStart(20, '0')}.log`;
 }

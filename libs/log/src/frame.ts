@@ -14,12 +14,10 @@ import type { LogRecord, StoredRecord } from './log.ts';
  * A length of zero is the end: files are filled with zeros ahead of the frames.
  */
 export const FILE_HEADER_BYTES = 32;
-export const FRAME_HEADER_BYTES = 16;
+const FRAME_HEADER_BYTES = 16;
 const VERSION = 0;
 const MAGIC = Uint8Array.from('PYRALOG\0', (c) => c.charCodeAt(0));
 const [KEY, VALUE, HEADERS] = [1, 2, 4] as const;
-
-export const LOG_FILE_VERSION: number = VERSION;
 
 export function encodeFileHeader(first: LogOffset): Uint8Array {
   const writer = new ByteWriter(FILE_HEADER_BYTES);
@@ -60,7 +58,7 @@ export function encodeFrame(offset: LogOffset, { key, value, headers }: LogRecor
 }
 
 /** Bytes of a whole frame whose body has this length. */
-export function frameBytes(length: number): number {
+function frameBytes(length: number): number {
   return (FRAME_HEADER_BYTES + length + 7) & ~7;
 }
 

@@ -1,7 +1,7 @@
 import { assert } from '@pyralog/base';
 import { isPyralogError, type LogOffset, logOffset, PyralogError } from '@pyralog/model';
 import { join } from 'node:path';
-import { type LogFiles, storageError, syncFolder } from './files.ts';
+import { type LogFiles, logFileName, logFilesIn, storageError, syncFolder } from './files.ts';
 import { EndWaiters } from './follow.ts';
 import { encodeFrame, FILE_HEADER_BYTES } from './frame.ts';
 import { type FramePlace, LogFile } from './local-file.ts';
@@ -29,14 +29,6 @@ interface Place {
   next: number;
   file: LogFile | undefined;
   position: number;
-}
-
-/** What a full read of a partition's files found. */
-export interface FileReport {
-  readonly file: string;
-  readonly records: number;
-  readonly bytes: number;
-  readonly problem: PyralogError | undefined;
 }
 
 /**
@@ -104,22 +96,6 @@ export class LocalPartition {
         yield batch;
         if (signal?.aborted || this.#closed) return;
       }
-    }
-  }
-
-  /** Reads every frame of every file. */
-  *verify(): Generator<FileReport> {
-    for (const file of this.#all) {
-      let records = 0;
-      const limit = file === this.#all.at(-1) ? file.end : undefined;
-      const frames = file.frames(FILE_HEADER_BYTES, limit);
-      let step = frames.next();
-      for (; !step.done; step = frames.next()) records++;
-      const { position, whole } = step.value;
-      const problem = whole
-        ? undefined
-        : file.damage(position, 'these bytes are no frame of the log');
-      yield { file: file.path, records, bytes: position, problem };
     }
   }
 
@@ -227,7 +203,7 @@ export class LocalPartition {
     const last = this.#all.at(-1);
     if (last !== undefined && (last.end === FILE_HEADER_BYTES || last.end + bytes <= fileBytes))
       return last;
-    const file = LogFile.create(files, join(folder, fileName(this.#end)), this.#end);
+    const file = LogFile.create(files, join(folder, logFileName(this.#end)), this.#end);
     syncFolder(files, folder);
     this.#all.push(file);
     return file;
@@ -255,21 +231,17 @@ export class LocalPartition {
 
   #open(): void {
     const { folder, files, readOnly } = this.#options;
-    const firsts = files
-      .readdirSync(folder)
-      .flatMap((name) => /^([0-9]{20})\.log$/.exec(name)?.[1] ?? [])
-      .map(Number)
-      .toSorted((a, b) => a - b);
+    const firsts = logFilesIn(files, folder);
     for (const [i, first] of firsts.entries()) {
-      const path = join(folder, fileName(logOffset(first)));
-      const file = LogFile.open(files, path, logOffset(first), readOnly);
+      const path = join(folder, logFileName(first));
+      const file = LogFile.open(files, path, first, readOnly);
       if (file !== undefined) this.#all.push(file);
       else if (i < firsts.length - 1)
         throw new PyralogError(
           'log-damaged',
           `${path}, byte 0: the header of the file is missing.`,
         );
-      else if (!readOnly) this.#recreate(path, logOffset(first));
+      else if (!readOnly) this.#recreate(path, first);
     }
     const last = this.#all.at(-1);
     if (last === undefined) return;
@@ -294,8 +266,4 @@ export class LocalPartition {
     files.closeSync(fd);
     this.#all.push(LogFile.renew(files, path, first));
   }
-}
-
-function fileName(first: LogOffset): string {
-  return `${String(first).padStart(20, '0')}.log`;
 }

@@ -1,14 +1,15 @@
 import { join } from 'node:path';
 import { type LogOffset, type PartitionNo, partitionNo, PyralogError } from '@pyralog/model';
 import { type LogFiles, storageError, SYSTEM_FILES, syncFolder } from './files.ts';
-import { type FileReport, LocalPartition } from './local-partition.ts';
+import { LocalPartition } from './local-partition.ts';
 import { lockFolder } from './lock-file.ts';
 import type { Log, LogReadOptions, LogRecord, StoredRecord, TopicPartition } from './log.ts';
 import { noPartition, otherPartitions } from './memory.ts';
 
 export type { LogFiles } from './files.ts';
-export type { FileReport } from './local-partition.ts';
+export { type FileReport, verifyLocalLog } from './verify.ts';
 
+/** Where a log of local files lies and how it writes. */
 export interface LocalLogOptions {
   /** Folder of the log; made where it is not there. One process at a time. */
   readonly dir: string;
@@ -88,12 +89,6 @@ export class LocalLog implements Log {
   ): Promise<{ readonly start: LogOffset; readonly end: LogOffset }> {
     const { start, end } = this.#partition(at);
     return { start, end };
-  }
-
-  /** Reads every frame of every file and tells what is damaged. */
-  *verify(): Generator<FileReport> {
-    for (const partitions of this.#topics.values())
-      for (const partition of partitions) yield* partition.verify();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

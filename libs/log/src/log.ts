@@ -1,10 +1,12 @@
 import type { LogOffset, PartitionNo } from '@pyralog/model';
 
+/** One partition of a topic: the unit of order. */
 export interface TopicPartition {
   readonly topic: string;
   readonly partition: PartitionNo;
 }
 
+/** What is appended. */
 export interface LogRecord {
   readonly key?: Uint8Array | undefined;
   /** null is a tombstone. */
@@ -12,10 +14,12 @@ export interface LogRecord {
   readonly headers?: Readonly<Record<string, Uint8Array>> | undefined;
 }
 
+/** What is read: a record at its place. */
 export interface StoredRecord extends LogRecord {
   readonly offset: LogOffset;
 }
 
+/** How far a read goes. */
 export interface LogReadOptions {
   /** Wait for further records at the end instead of ending. */
   readonly follow: boolean;

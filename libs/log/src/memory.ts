@@ -101,6 +101,7 @@ export function noPartition({ topic, partition }: TopicPartition): PyralogError 
   return new PyralogError('not-found', `The log has no partition ${partition} of topic ${topic}.`);
 }
 
+/** The refusal of a topic that is there with another number of partitions. */
 export function otherPartitions(topic: string, has: number, asked: number): PyralogError {
   return new PyralogError(
     'parameter-invalid',
@@ -108,6 +109,7 @@ export function otherPartitions(topic: string, has: number, asked: number): Pyra
   );
 }
 
+/** The refusal of a read that begins behind the end. */
 export function beyondEnd(
   { topic, partition }: TopicPartition,
   from: LogOffset,

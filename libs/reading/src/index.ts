@@ -3,3 +3,4 @@ export * from './bucket.ts';
 export * from './database-reader.ts';
 export * from './partition-reader.ts';
 export * from './schema-read.ts';
+export * from './verify.ts';

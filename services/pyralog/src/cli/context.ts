@@ -88,7 +88,8 @@ function statusOf({ code, row }: PyralogError): number {
   return row.category === 'unavailable' ? EXIT.unreachable : EXIT.refused;
 }
 
-async function checkFolder(dir: string): Promise<void> {
+/** @throws usage where there is no such folder */
+export async function checkFolder(dir: string): Promise<void> {
   const found = await stat(dir).catch(() => undefined);
   if (found?.isDirectory() === true) return;
   throw new PyralogError(

@@ -294,19 +294,20 @@ function addCare(program: Command, done: Done): void {
       'Check this machine and a data folder or server, and say what to do about what is wrong.',
     )
     .action(async (options: GlobalOptions) => {
-      const { doctor } = await import('./inspect.ts');
+      const { doctor } = await import('./doctor.ts');
       done(await doctor(options));
     });
   program
     .command('verify')
     .summary('read every byte of a data folder')
     .description(
-      'Read every file of a data folder, check all of its checksums, and name what is damaged. A server may go on meanwhile.',
+      'Read every file of a data folder, check all of its checksums, and name what is damaged or missing. A server may go on meanwhile.',
     )
     .requiredOption('--data <dir>', 'the folder')
+    .option('--db <name>', 'one database (default: all)')
     .option('--json', 'for machines')
-    .action(async (options: { data: string; json?: boolean }) => {
-      const { verify } = await import('./inspect.ts');
+    .action(async (options: { data: string; db?: string; json?: boolean }) => {
+      const { verify } = await import('./verify.ts');
       done(await verify(options));
     });
 }

@@ -2,70 +2,12 @@ import { spawnSync } from 'node:child_process';
 import { access, constants, mkdtemp, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type DatabaseHost, HttpHost } from '@pyralog/client';
-import {
-  databaseOfKey,
-  decodeDatabaseInfo,
-  decodeManifest,
-  verifyRun,
-  verifySegment,
-} from '@pyralog/format';
-import { createCodec } from '@pyralog/format/zstd';
-import { LocalLog } from '@pyralog/log/local';
 import { isPyralogError } from '@pyralog/model';
 import { LocalObjects } from '@pyralog/objects/local';
 import { openEmbedded } from '../embedded.ts';
 import { EXIT } from './context.ts';
 import { colours, counted, line } from './print.ts';
 import { sizeText } from './status.ts';
-/** Reads every file of a folder and checks all of its checksums. */
-export async function verify({
-  data,
-  json,
-}: {
-  readonly data: string;
-  readonly json?: boolean;
-}): Promise<number> {
-  const problems: { readonly file: string; readonly problem: string }[] = [];
-  let files = 0;
-  let bytes = 0;
-  const seen = (file: string, size: number, check: () => void): void => {
-    files++;
-    bytes += size;
-    try {
-      check();
-    } catch (error) {
-      problems.push({ file, problem: isPyralogError(error) ? error.message : String(error) });
-    }
-  };
-  // Without the lock: a running server only adds to what is read here.
-  const log = await LocalLog.open({ dir: join(data, 'log'), readOnly: true });
-  for (const { file, bytes: size, problem } of log.verify()) {
-    seen(file, size, () => {
-      if (problem !== undefined) throw problem;
-    });
-  }
-  await log[Symbol.asyncDispose]();
-  const objects = await LocalObjects.open({ dir: join(data, 'bucket') });
-  const codec = await createCodec();
-  for await (const { key } of objects.list('')) {
-    const content = (await objects.get(key)) ?? new Uint8Array(0);
-    seen(key, content.length, () => {
-      if (databaseOfKey(key) !== undefined) decodeDatabaseInfo(content, key);
-      else if (key.endsWith('.run')) verifyRun(content, codec, key);
-      else if (key.endsWith('.arrow')) verifySegment(content, codec, key);
-      else if (key.includes('/manifest/')) decodeManifest(content, key);
-    });
-  }
-  if (json === true) line(JSON.stringify({ files, bytes, problems }));
-  else {
-    for (const { problem } of problems) line(`${colours.red('damaged')}  ${problem}`);
-    line(
-      `${counted(files, 'file')}, ${sizeText(bytes)}: ${problems.length === 0 ? colours.green('all whole') : colours.red(`${problems.length} damaged`)}`,
-    );
-  }
-  return problems.length === 0 ? EXIT.ok : EXIT.refused;
-}
-
 type Verdict = 'ok' | 'warn' | 'fail';
 type Tell = (verdict: Verdict, text: string, advice?: string) => void;
 
