@@ -11,10 +11,12 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   return a.length - b.length;
 }
 
+/** Whether two byte strings have the same bytes. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && compareBytes(a, b) === 0;
 }
 
+/** All parts behind each other, copied. */
 export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;
   for (const part of parts) length += part.length;
@@ -61,13 +63,14 @@ export class ByteWriter {
   }
 
   u8(value: number): this {
+    assert((value & 0xff) === value, 'u8 out of range');
     this.#reserve(1);
     this.#bytes[this.#length++] = value;
     return this;
   }
 
   u32(value: number): this {
-    assert(Number.isInteger(value) && value >= 0 && value <= 0xffffffff, 'u32 out of range');
+    assert(value >>> 0 === value, 'u32 out of range');
     this.#reserve(4);
     this.#view.setUint32(this.#length, value, true);
     this.#length += 4;
@@ -122,6 +125,7 @@ export class ByteWriter {
   /** Overwrites four bytes written before; for lengths and checksums known only at the end. */
   patchU32(at: number, value: number): void {
     assert(at + 4 <= this.#length, 'patch beyond the end');
+    assert(value >>> 0 === value, 'u32 out of range');
     this.#view.setUint32(at, value, true);
   }
 

@@ -29,9 +29,9 @@ export function parseAsOf(text: string): Tx {
 /** The moment that a JavaScript date means: the end of its millisecond. @throws PyralogError `as-of-invalid` */
 export function asOfDate(date: Date): Tx {
   const millis = date.getTime();
-  if (!Number.isFinite(millis) || millis < 0)
-    throw invalid(String(date), 'no transaction can have that time');
-  return tx((BigInt(millis) + 1n) * NANOS_PER_MILLI - 1n);
+  const end = Number.isFinite(millis) ? (BigInt(millis) + 1n) * NANOS_PER_MILLI - 1n : -1n;
+  if (end < 0n || end > TX_LAST) throw invalid(String(date), 'no transaction can have that time');
+  return tx(end);
 }
 
 function invalid(text: string, problem: string): PyralogError {

@@ -24,10 +24,7 @@ export function coerceValue(input: InputValue, definition: AttributeDefinition):
   if (!plain) throw mismatch(value, definition, typedHint(value, expected));
   switch (expected) {
     case 'json':
-      return {
-        type: 'json',
-        value: value.type === 'string' ? JSON.stringify(value.value) : formatValue(value),
-      };
+      return toJson(value, definition);
     case 'double':
       return toDouble(value, definition);
     case 'ref':
@@ -56,6 +53,17 @@ export function coerceValue(input: InputValue, definition: AttributeDefinition):
     default:
       return unreachable(expected);
   }
+}
+
+/** Infinity, refs, instants and bytes have a text, but none in JSON: bytes `"1234"` are not the number. */
+function toJson(value: Value, definition: AttributeDefinition): Value {
+  if (value.type === 'string') return { type: 'json', value: JSON.stringify(value.value) };
+  const isJson =
+    value.type === 'int' ||
+    value.type === 'bool' ||
+    (value.type === 'double' && Number.isFinite(value.value));
+  if (isJson) return { type: 'json', value: formatValue(value) };
+  throw mismatch(value, definition, typedHint(value, 'json'));
 }
 
 function toDouble(value: Value, definition: AttributeDefinition): Value {

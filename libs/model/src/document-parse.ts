@@ -24,7 +24,8 @@ import { inputValue } from './value-json.ts';
  * Reads and checks a transaction document as completely as can be done without the state of the database: form, names, limits,
  * values, and what is reserved. Messages begin with the place (`ops[3].value: …`), which is also `extra.path`.
  * @param source UTF-8 or text
- * @throws json-malformed, document-invalid, entity-invalid, attribute-invalid, value-invalid, value-too-large, transaction-too-large
+ * @throws json-malformed, document-invalid, entity-invalid, attribute-invalid, value-invalid, value-too-large,
+ * transaction-too-large, import-time-invalid; of what is reserved also type-mismatch, schema-invalid, schema-change-refused
  */
 export function parseDocument(source: Uint8Array | string): TransactionDocument {
   const bytes = typeof source === 'string' ? utf8Length(source) : source.length;
@@ -122,9 +123,14 @@ function readMeta(json: Json | undefined, place: Place): TransactionDocument['me
       'For example {"author":"user:alice","reason":"typo"}.',
     );
   const meta: { attribute: string; value: InputValue; many: boolean }[] = [];
+  const attributes = new Set<string>();
   json.names.forEach((name, i) => {
     place.at(name);
     const attribute = metaAttribute(name);
+    // Another spelling of one name is a double name as well: which of the two is meant?
+    if (attributes.has(attribute))
+      throw invalid(`The attribute ${JSON.stringify(shortened(attribute))} stands twice.`);
+    attributes.add(attribute);
     const value = json.values[i] as Json;
     if (!Array.isArray(value)) {
       meta.push({ attribute, value: checkMetaValue(attribute, inputValue(value)), many: false });

@@ -45,13 +45,14 @@ export function identOfEntity(entity: string): string | undefined {
     : undefined;
 }
 
+/** Whether an id as written stands for a new entity: `_:x`. */
 export function isTemporaryId(entity: string): boolean {
   return entity.startsWith(TEMPORARY_PREFIX);
 }
 
 /**
  * Checks an entity id: 1 to 1,024 bytes of UTF-8, any characters (paths of files have line feeds), but
- * `tx:` is followed by a tx, `attribute:` by an attribute, and temporary ids are none.
+ * `tx:` is followed by a tx, `attribute:` by an attribute of up to 1,024 bytes, and temporary ids are none.
  * @throws entity-invalid
  */
 export function checkEntity(entity: string): string {
@@ -182,13 +183,16 @@ function checkText(text: string, code: 'entity-invalid' | 'attribute-invalid', w
   if (hasLoneSurrogate(text))
     throw new PyralogError(code, `${what} has half of a surrogate pair, which no UTF-8 can hold.`);
   if (text.length <= SURELY_SHORT) return;
+  // Every attribute has an entity, so the longest one as well.
+  const isAttribute = code === 'entity-invalid' && text.startsWith(ATTRIBUTE_ENTITY_PREFIX);
+  const limit = NAME_BYTES_MAX + (isAttribute ? ATTRIBUTE_ENTITY_PREFIX.length : 0);
   const bytes = utf8Length(text);
-  if (bytes <= NAME_BYTES_MAX) return;
+  if (bytes <= limit) return;
   throw new PyralogError(
     code,
-    `${what} has ${bytes} bytes: ${quoted(text)}. The limit is ${NAME_BYTES_MAX} bytes.`,
+    `${what} has ${bytes} bytes: ${quoted(text)}. The limit is ${limit} bytes.`,
     {
-      extra: { limit: NAME_BYTES_MAX, given: bytes },
+      extra: { limit, given: bytes },
     },
   );
 }

@@ -278,6 +278,13 @@ const table = {
     title: 'The media type is not supported',
   },
   // Overload and failures around us.
+  'request-timeout': {
+    category: 'interrupted',
+    http: 408,
+    retry: 'soon',
+    log: 'debug',
+    title: 'The request did not arrive in time',
+  },
   busy: { category: 'busy', http: 503, retry: 'later', log: 'info', title: 'The database is busy' },
   'await-timeout': {
     category: 'busy',
@@ -386,8 +393,12 @@ const table = {
   },
 } as const;
 
+/** Every code that an error of Pyralog may have. */
 export type ErrorCode = keyof typeof table;
 
+/**
+ * What each code means for a caller: category, HTTP status, whether to try again, how to log it.
+ */
 export const errors: Readonly<Record<ErrorCode, ErrorRow>> = table;
 
 /**

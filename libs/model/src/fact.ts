@@ -2,6 +2,7 @@ import { compareUtf8 } from '@pyralog/base';
 import type { Tx } from './tx.ts';
 import { compareValues, type Value } from './value.ts';
 
+/** What a fact says of its value: from its tx on in force, or no longer. */
 export type Operation = 'assert' | 'retract';
 
 /** One entry of the log: never changed, only followed by others. */
@@ -15,6 +16,7 @@ export interface Fact {
 
 /** The four index orders. Each lists the same facts (avet and vaet a part of them) by another key. */
 export type IndexOrder = 'eavt' | 'aevt' | 'avet' | 'vaet';
+/** All orders. */
 export const INDEX_ORDERS: readonly IndexOrder[] = ['eavt', 'aevt', 'avet', 'vaet'];
 
 /**

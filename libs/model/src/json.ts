@@ -400,7 +400,7 @@ function decoded(bytes: Uint8Array): string {
   }
 }
 
-/** Offset of the first sequence that is not UTF-8 (Unicode 15, table 3-7); the length where it only ends too early. */
+/** Offset of the first sequence that is not UTF-8 (Unicode 15, table 3-7), or ends too early. */
 function firstInvalidByte(bytes: Uint8Array): number {
   let at = 0;
   while (at < bytes.length) {

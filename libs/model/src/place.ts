@@ -1,4 +1,5 @@
 import { PyralogError } from './errors.ts';
+import { shortened } from './json-print.ts';
 
 /**
  * Where a reader is in a document. Kept as parts and put together only for a message, since documents without
@@ -23,9 +24,11 @@ export class Place {
     this.#item = item;
   }
 
+  /** In a map form the field is a name of any length, with any characters. */
   toString(): string {
     const section = this.#index < 0 ? this.#section : `${this.#section}[${this.#index}]`;
-    const field = this.#item < 0 ? this.#field : `${this.#field}[${this.#item}]`;
+    const name = JSON.stringify(shortened(this.#field)).slice(1, -1);
+    const field = this.#item < 0 ? name : `${name}[${this.#item}]`;
     return section !== '' && field !== '' ? `${section}.${field}` : section + field;
   }
 

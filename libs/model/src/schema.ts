@@ -5,7 +5,12 @@ import type { Fact } from './fact.ts';
 import { TX_NONE, type Tx } from './tx.ts';
 import { isValueType, type Value, type ValueType } from './value.ts';
 
+/** How many values of an attribute an entity has at a time. */
 export type Cardinality = 'one' | 'many';
+/**
+ * What it means that one entity alone has a value: others are refused, or a temporary id becomes
+ * that entity.
+ */
 export type Uniqueness = 'value' | 'identity';
 
 /** What is known of an attribute at a moment: facts on the entity `attribute:<ident>`. */
@@ -21,6 +26,7 @@ export interface AttributeDefinition {
   readonly inferred: boolean;
 }
 
+/** `import`: transactions may bring their own time, until the database goes `live` for good. */
 export type DatabaseMode = 'import' | 'live';
 
 /** The schema at a moment. Immutable; folding facts gives another. */
@@ -226,11 +232,10 @@ class Draft {
   /** Settings are replaced, never absent: a retraction says nothing. */
   #setting({ attribute, value, operation }: Fact): boolean {
     if (operation === 'retract') return false;
-    const before =
-      attribute === 'db/strict' ? this.#strict : attribute === 'db/mode' ? this.#mode : value.value;
+    const [strict, mode] = [this.#strict, this.#mode];
     if (attribute === 'db/strict' && value.type === 'bool') this.#strict = value.value;
     if (attribute === 'db/mode' && isMode(value.value)) this.#mode = value.value;
-    return before !== value.value;
+    return this.#strict !== strict || this.#mode !== mode;
   }
 
   #attribute({ entity, attribute, value, operation }: Fact): boolean {

@@ -9,6 +9,7 @@ export type Tx = Brand<bigint, 'Tx'>;
 /** Number of a partition, 0 to {@link PARTITIONS_MAX} - 1. */
 export type PartitionNo = Brand<number, 'PartitionNo'>;
 
+/** Partitions that a tx can tell apart in its low 10 bits. */
 export const PARTITIONS_MAX = 1024;
 const LOW_MASK = 1023n;
 const TX_MAX = 2n ** 63n - 1n;
@@ -19,6 +20,7 @@ export const CLOCK_STEP: bigint = 1024n;
 /** How far a clock may run ahead of others, or a read ahead of the clock, in nanoseconds. */
 export const CLOCK_SKEW_MAX = 500_000_000n;
 
+/** Brands an int64 that is not negative; anything else is a defect. */
 export function tx(value: bigint): Tx {
   assert(value >= 0n && value <= TX_MAX, `tx out of range: ${value}`);
   return value as Tx;
@@ -29,6 +31,7 @@ export const TX_NONE: Tx = 0n as Tx;
 /** At or after every transaction. */
 export const TX_LAST: Tx = TX_MAX as Tx;
 
+/** Brands a whole number below {@link PARTITIONS_MAX}; anything else is a defect. */
 export function partitionNo(value: number): PartitionNo {
   assert(
     Number.isInteger(value) && value >= 0 && value < PARTITIONS_MAX,

@@ -9,6 +9,7 @@ import type { Value, ValueType } from './value.ts';
 /** A value of one type. */
 export type ValueOf<T extends ValueType> = Extract<Value, { readonly type: T }>;
 
+/** The bounds of an int, both inclusive. */
 export const INT64_MIN: bigint = -(2n ** 63n);
 export const INT64_MAX: bigint = 2n ** 63n - 1n;
 
@@ -52,6 +53,7 @@ export function doubleValue(value: number): ValueOf<'double'> {
   return { type: 'double', value: value === 0 ? 0 : value };
 }
 
+/** A bool; every boolean is one. */
 export function boolValue(value: boolean): ValueOf<'bool'> {
   return { type: 'bool', value };
 }

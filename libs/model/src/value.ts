@@ -19,6 +19,7 @@ export type Value =
   | { readonly type: 'bytes'; readonly value: Uint8Array }
   | { readonly type: 'json'; readonly value: string };
 
+/** The name of a type, as the schema and every format write it. */
 export type ValueType = Value['type'];
 
 /**
@@ -46,6 +47,7 @@ export function typeTag(type: ValueType): number {
   return RANK[type];
 }
 
+/** Whether a text names a type. */
 export function isValueType(text: string): text is ValueType {
   return Object.hasOwn(RANK, text);
 }
@@ -62,10 +64,8 @@ export function compareValues(a: Value, b: Value): number {
     case 'instant':
       return a.value < (b.value as bigint) ? -1 : a.value > (b.value as bigint) ? 1 : 0;
     case 'double':
-      return (
-        a.value - (b.value as number) ||
-        (a.value === b.value ? 0 : a.value < (b.value as number) ? -1 : 1)
-      );
+      // Of two equal infinities the difference is NaN.
+      return a.value - (b.value as number) || 0;
     case 'bool':
       return Number(a.value) - Number(b.value);
     case 'bytes':
@@ -75,6 +75,7 @@ export function compareValues(a: Value, b: Value): number {
   }
 }
 
+/** Whether two values are one: of the same type, with the same canonical text. */
 export function equalValues(a: Value, b: Value): boolean {
   if (a.type !== b.type) return false;
   if (a.type === 'bytes') return compareBytes(a.value, b.value as Uint8Array) === 0;
