@@ -6,14 +6,14 @@ import { LocalLog } from '@pyralog/log/local';
 import { MemoryLog } from '@pyralog/log/memory';
 import { RemoteLog, serveLog } from '@pyralog/log/remote';
 import { channelPair } from '@pyralog/runtime';
-import { logContract } from './log.ts';
+import { durableLogContract, type DurableLogUnderTest, logContract } from './log.ts';
 
 logContract('memory', async () => {
   const log = new MemoryLog();
   return { log, close: () => log[Symbol.asyncDispose]() };
 });
 
-logContract('local', async () => {
+async function local(): Promise<DurableLogUnderTest> {
   const dir = await mkdtemp(join(tmpdir(), 'pyralog-log-'));
   // Small files, so that every test crosses from one to the next.
   let log: Log = await LocalLog.open({ dir, fileBytes: 4096 });
@@ -29,7 +29,9 @@ logContract('local', async () => {
       await rm(dir, { recursive: true });
     },
   };
-});
+}
+logContract('local', local);
+durableLogContract('local', local);
 
 logContract('remote', async () => {
   const served = new MemoryLog();

@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
-import { type LogOffset, logOffset, PyralogError } from '@pyralog/model';
+import { dirname, resolve } from 'node:path';
+import { isPyralogError, type LogOffset, logOffset, PyralogError } from '@pyralog/model';
 
 /** What the local log asks of a file system. A test puts one that fails in its place. */
 export type LogFiles = Pick<
@@ -14,6 +15,8 @@ export type LogFiles = Pick<
   | 'fstatSync'
   | 'readdirSync'
   | 'mkdirSync'
+  | 'renameSync'
+  | 'rmSync'
   | 'ftruncateSync'
 >;
 
@@ -21,7 +24,7 @@ export const SYSTEM_FILES: LogFiles = fs;
 
 /** The operating error behind a failure of the file system. */
 export function storageError(error: unknown, what: string): PyralogError {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+  const code = codeOf(error) ?? 'unknown';
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new PyralogError('storage-full', `${what}: the disk is full.`, {
       hint: 'Make room: writes go on by themselves, and reads were never stopped.',
@@ -31,10 +34,35 @@ export function storageError(error: unknown, what: string): PyralogError {
   return new PyralogError('storage-failed', `${what}: ${code}.`, { cause: error });
 }
 
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
+}
+
 /** As {@link storageError} where the file system refused; a defect, or an error of ours, as it is. */
 export function knownError(error: unknown, what: string): unknown {
   const refused = error instanceof Error && 'syscall' in error && !isPyralogError(error);
   return refused ? storageError(error, what) : error;
+}
+
+/** Makes a folder, where it is not there, and those above it, each durably in its parent. */
+export function makeFolder(files: LogFiles, folder: string): void {
+  const path = resolve(folder);
+  try {
+    files.mkdirSync(path);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') {
+      makeFolder(files, dirname(path));
+      return makeFolder(files, path);
+    }
+    if (codeOf(error) !== 'EEXIST') throw error;
+  }
+  try {
+    // Where it was there before, the one who made it may not have come so far.
+    syncFolder(files, dirname(path));
+  } catch (error) {
+    // Who may not look into the parent has not made anything in it.
+    if (codeOf(error) !== 'EACCES') throw error;
+  }
 }
 
 /** Makes the entries of a folder durable. */

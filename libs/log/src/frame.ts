@@ -9,15 +9,16 @@ import type { LogRecord, StoredRecord } from './log.ts';
  *   header  := "PYRALOG\0" version:u32 crc:u32 firstOffset:i64 zero:i64     // 32 bytes; crc over the rest
  *   frame   := length:u32 crc:u32 offset:i64 body[length] zero*             // crc over length, offset, body
  *   body    := flags:u8 [key:bytes] [value:bytes] [count:varint (name:text value:bytes)*]
- *   flags   := 1 key | 2 value (else a tombstone) | 4 headers               // never the empty body
+ *   flags   := 1 key | 2 value (else a tombstone) | 4 headers | 8 continues // never the empty body
  *
- * A length of zero is the end: files are filled with zeros ahead of the frames.
+ * A length of zero is the end: files are filled with zeros ahead of the frames. Frames that are made
+ * durable together are a group: all but its first continue it.
  */
 export const FILE_HEADER_BYTES = 32;
-const FRAME_HEADER_BYTES = 16;
+export const FRAME_HEADER_BYTES = 16;
 const VERSION = 0;
 const MAGIC = Uint8Array.from('PYRALOG\0', (c) => c.charCodeAt(0));
-const [KEY, VALUE, HEADERS] = [1, 2, 4] as const;
+const [KEY, VALUE, HEADERS, CONTINUES] = [1, 2, 4, 8] as const;
 
 export function encodeFileHeader(first: LogOffset): Uint8Array {
   const writer = new ByteWriter(FILE_HEADER_BYTES);
@@ -40,13 +41,22 @@ function headerCrc(bytes: Uint8Array): number {
   return crc32c(bytes.subarray(16, FILE_HEADER_BYTES), crc32c(bytes.subarray(0, 12)));
 }
 
-export function encodeFrame(offset: LogOffset, { key, value, headers }: LogRecord): Uint8Array {
+export function encodeFrame(
+  offset: LogOffset,
+  { key, value, headers }: LogRecord,
+  continues: boolean,
+): Uint8Array {
   const names = headers === undefined ? [] : Object.keys(headers);
   const writer = new ByteWriter(
     FRAME_HEADER_BYTES + 64 + (value?.length ?? 0) + (key?.length ?? 0),
   );
   writer.u32(0).u32(0).i64(BigInt(offset));
-  writer.u8((key ? KEY : 0) | (value ? VALUE : 0) | (names.length > 0 ? HEADERS : 0));
+  writer.u8(
+    (key ? KEY : 0) |
+      (value ? VALUE : 0) |
+      (names.length > 0 ? HEADERS : 0) |
+      (continues ? CONTINUES : 0),
+  );
   if (key) writer.bytes(key);
   if (value) writer.bytes(value);
   if (names.length > 0) writer.varint(names.length);
@@ -58,7 +68,7 @@ export function encodeFrame(offset: LogOffset, { key, value, headers }: LogRecor
 }
 
 /** Bytes of a whole frame whose body has this length. */
-function frameBytes(length: number): number {
+export function frameBytes(length: number): number {
   return (FRAME_HEADER_BYTES + length + 7) & ~7;
 }
 
@@ -68,7 +78,13 @@ export type FrameAt =
   /** `bytes` more than were given are needed to tell. */
   | { readonly kind: 'short'; readonly bytes: number }
   | { readonly kind: 'damaged' }
-  | { readonly kind: 'frame'; readonly record: StoredRecord; readonly bytes: number };
+  | {
+      readonly kind: 'frame';
+      readonly record: StoredRecord;
+      /** It belongs to the group of the frame before it. */
+      readonly continues: boolean;
+      readonly bytes: number;
+    };
 
 /** Reads the frame at the start of `bytes`. The record's parts are views. */
 export function decodeFrame(bytes: Uint8Array): FrameAt {
@@ -82,8 +98,11 @@ export function decodeFrame(bytes: Uint8Array): FrameAt {
   if (bytes.length < whole) return { kind: 'short', bytes: whole };
   const frame = bytes.subarray(0, FRAME_HEADER_BYTES + length);
   if (frameCrc(frame) !== crc || offset < 0n) return { kind: 'damaged' };
-  const record = decodeBody(logOffset(Number(offset)), frame.subarray(FRAME_HEADER_BYTES));
-  return record === undefined ? { kind: 'damaged' } : { kind: 'frame', record, bytes: whole };
+  const body = frame.subarray(FRAME_HEADER_BYTES);
+  const record = decodeBody(logOffset(Number(offset)), body);
+  if (record === undefined) return { kind: 'damaged' };
+  const continues = ((body[0] as number) & CONTINUES) !== 0;
+  return { kind: 'frame', record, continues, bytes: whole };
 }
 
 function decodeBody(offset: LogOffset, body: Uint8Array): StoredRecord | undefined {

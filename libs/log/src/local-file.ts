@@ -1,7 +1,14 @@
 import { assert } from '@pyralog/base';
 import { type LogOffset, logOffset, PyralogError } from '@pyralog/model';
 import { type LogFiles, readFully } from './files.ts';
-import { decodeFileHeader, decodeFrame, encodeFileHeader, FILE_HEADER_BYTES } from './frame.ts';
+import {
+  decodeFileHeader,
+  decodeFrame,
+  encodeFileHeader,
+  FILE_HEADER_BYTES,
+  FRAME_HEADER_BYTES,
+  frameBytes,
+} from './frame.ts';
 import type { StoredRecord } from './log.ts';
 
 /** A frame at least this far behind the last noted one is noted: a read starts near its offset. */
@@ -11,9 +18,13 @@ const CHUNK_BYTES = 256 * 1024;
 /** Zeros are written ahead in steps that grow up to this: an append then changes no metadata. */
 const AHEAD_BYTES_MAX = 4 * 1024 * 1024;
 const AHEAD_BYTES_MIN = 256 * 1024;
+/** The least that a disk writes as a whole; most write more. */
+const SECTOR_BYTES = 512;
 
 export interface FramePlace {
   readonly record: StoredRecord;
+  /** It was made durable together with the frame before it. */
+  readonly continues: boolean;
   readonly position: number;
   readonly bytes: number;
 }
@@ -45,22 +56,22 @@ export class LogFile {
     this.#allocated = allocated;
   }
 
-  /** Makes a file, durably but for its name: the folder is the caller's to sync. */
+  /**
+   * Makes a file, durably but for its name: the folder is the caller's to sync. What an attempt that
+   * failed or a crash left of it is written over: without a header it holds nothing.
+   */
   static create(files: LogFiles, path: string, first: LogOffset): LogFile {
-    return LogFile.#begin(files, path, files.openSync(path, 'wx+'), first);
-  }
-
-  /** Begins an empty file anew. */
-  static renew(files: LogFiles, path: string, first: LogOffset): LogFile {
-    return LogFile.#begin(files, path, files.openSync(path, 'r+'), first);
-  }
-
-  static #begin(files: LogFiles, path: string, fd: number, first: LogOffset): LogFile {
-    const file = new LogFile(files, path, fd, first, 0);
-    file.#allocate(AHEAD_BYTES_MIN);
-    files.writeSync(fd, encodeFileHeader(first), 0, FILE_HEADER_BYTES, 0);
-    files.fsyncSync(fd);
-    return file;
+    const fd = files.openSync(path, 'w+');
+    try {
+      const file = new LogFile(files, path, fd, first, 0);
+      file.#allocate(FILE_HEADER_BYTES);
+      files.writeSync(fd, encodeFileHeader(first), 0, FILE_HEADER_BYTES, 0);
+      files.fsyncSync(fd);
+      return file;
+    } catch (error) {
+      files.closeSync(fd);
+      throw error;
+    }
   }
 
   /** @returns undefined for a file whose header was never finished: no frame can be in it */
@@ -82,7 +93,7 @@ export class LogFile {
     const file = new LogFile(files, path, fd, first, bytes);
     if (found === first) return file;
     const unfinished = read < FILE_HEADER_BYTES || head.every((byte) => byte === 0);
-    if (unfinished && file.nextFrame(0) === undefined) {
+    if (unfinished && !file.#holdsFrame()) {
       files.closeSync(fd);
       return undefined;
     }
@@ -173,7 +184,8 @@ export class LogFile {
       const at = decodeFrame(chunk.subarray(used));
       if (at.kind === 'frame') {
         this.#note(at.record.offset, position);
-        yield { record: at.record, position, bytes: at.bytes };
+        const { record, continues, bytes } = at;
+        yield { record, continues, position, bytes };
         position += at.bytes;
         used += at.bytes;
         continue;
@@ -191,13 +203,13 @@ export class LogFile {
   }
 
   /** Finds the end by reading every frame, expecting offsets from `first` on. @returns the next offset */
-  scan(): { readonly next: LogOffset; readonly whole: boolean; readonly position: number } {
+  scan(): { readonly next: LogOffset; readonly position: number } {
     let next: number = this.first;
     const frames = this.frames(FILE_HEADER_BYTES);
     for (let step = frames.next(); ; step = frames.next()) {
       if (step.done) {
         this.#end = step.value.position;
-        return { next: logOffset(next), ...step.value };
+        return { next: logOffset(next), position: step.value.position };
       }
       const { record, position } = step.value;
       if (record.offset < next)
@@ -206,24 +218,27 @@ export class LogFile {
     }
   }
 
-  /** The first whole frame anywhere behind a position: what distinguishes rot from a torn tail. */
-  nextFrame(behind: number): FramePlace | undefined {
-    const size = this.#files.fstatSync(this.#fd).size;
-    const rest = new Uint8Array(Math.max(0, size - behind));
-    const bytes = rest.subarray(0, readFully(this.#files, this.#fd, rest, behind));
-    const start = behind % 8 === 0 ? 8 : 8 - (behind % 8);
-    for (let at = start; at + 8 < bytes.length; at += 8) {
-      if (
-        (bytes[at] as number) === 0 &&
-        (bytes[at + 1] as number) === 0 &&
-        (bytes[at + 2] as number) === 0
-      )
-        continue;
-      const frame = decodeFrame(bytes.subarray(at));
-      if (frame.kind === 'frame')
-        return { record: frame.record, position: behind + at, bytes: frame.bytes };
+  /**
+   * What lies in the last file behind its last good frame, at `position`, where offset `next` should be.
+   *
+   * `torn` is what a crash leaves of a group that it interrupted: whole frames of that group, and of each
+   * sector of the others the beginning or nothing, before the zeros that were there. It was never
+   * acknowledged, for an acknowledgement waits for all that was written before it. Anything else is rot,
+   * and may have been acknowledged: a frame that begins a later group says so, and so does a frame that is
+   * no frame although every sector of it was written to its end.
+   */
+  tail(position: number, next: LogOffset): 'zeros' | 'torn' | PyralogError {
+    const rest = this.#bytesFrom(position);
+    if (isZero(rest)) return 'zeros';
+    for (const later of framesIn(rest, position, 8, next + 1)) {
+      if (later.continues) continue;
+      return this.damage(
+        position,
+        `these bytes are no frame, but record ${later.record.offset} follows at byte ${later.position}`,
+      );
     }
-    return undefined;
+    if (mayBeTorn(rest, position)) return 'torn';
+    return this.damage(position, 'these bytes are no frame of the log');
   }
 
   damage(position: number, why: string): PyralogError {
@@ -242,10 +257,15 @@ export class LogFile {
     const step = Math.min(AHEAD_BYTES_MAX, Math.max(AHEAD_BYTES_MIN, this.#allocated));
     const target = Math.max(atLeast, this.#allocated + step);
     const zeros = new Uint8Array(Math.min(1024 * 1024, target - this.#allocated));
-    for (let at = this.#allocated; at < target;) {
-      at += this.#files.writeSync(this.#fd, zeros, 0, Math.min(zeros.length, target - at), at);
+    try {
+      while (this.#allocated < target) {
+        const count = Math.min(zeros.length, target - this.#allocated);
+        this.#allocated += this.#files.writeSync(this.#fd, zeros, 0, count, this.#allocated);
+      }
+    } catch (error) {
+      // Where the disk is nearly full, what is needed now may fit all the same.
+      if (this.#allocated < atLeast) throw error;
     }
-    this.#allocated = target;
   }
 
   #writeRest(frames: readonly Uint8Array[], written: number, position: number): void {
@@ -263,10 +283,60 @@ export class LogFile {
     }
   }
 
-  #restIsZero(position: number): boolean {
-    const rest = new Uint8Array(Math.max(0, this.#allocated - position));
-    return rest
-      .subarray(0, readFully(this.#files, this.#fd, rest, position))
-      .every((byte) => byte === 0);
+  /** Whether there is a whole frame of this file in it, wherever. */
+  #holdsFrame(): boolean {
+    return framesIn(this.#bytesFrom(0), 0, 0, this.first).next().done !== true;
   }
+
+  #restIsZero(position: number): boolean {
+    return isZero(this.#bytesFrom(position));
+  }
+
+  #bytesFrom(position: number): Uint8Array {
+    const size = this.#files.fstatSync(this.#fd).size;
+    const rest = new Uint8Array(Math.max(0, size - position));
+    return rest.subarray(0, readFully(this.#files, this.#fd, rest, position));
+  }
+}
+
+function isZero(bytes: Uint8Array): boolean {
+  return Buffer.compare(bytes, new Uint8Array(bytes.length)) === 0;
+}
+
+/**
+ * Whole frames in bytes that lie at `position` of a file, from `start` on, wherever they begin. Only of
+ * offsets that can be there: from `least` on, and not more than frames fit. So what a record may hold of
+ * the bytes of another log is hardly ever taken for a frame, and not every byte for the length of one.
+ */
+function* framesIn(
+  bytes: Uint8Array,
+  position: number,
+  start: number,
+  least: number,
+): Generator<FramePlace> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const most = least + bytes.length / frameBytes(1);
+  for (let at = start; at + FRAME_HEADER_BYTES < bytes.length;) {
+    const offset = Number(view.getBigInt64(at + 8, true));
+    const frame = offset >= least && offset <= most ? decodeFrame(bytes.subarray(at)) : undefined;
+    if (frame?.kind === 'frame') {
+      const { record, continues } = frame;
+      yield { record, continues, position: position + at, bytes: frame.bytes };
+      at += frame.bytes;
+    } else at += 8;
+  }
+}
+
+/**
+ * Whether a write that was interrupted may have left this at `position` of a file, of a frame that begins
+ * there: a sector of it, or the end of one, is still the zeros that were there before.
+ */
+function mayBeTorn(bytes: Uint8Array, position: number): boolean {
+  if (bytes.length <= FRAME_HEADER_BYTES) return true;
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+  const end = FRAME_HEADER_BYTES + length;
+  if (length === 0 || end > bytes.length) return true;
+  for (let to = SECTOR_BYTES - (position % SECTOR_BYTES); to < end; to += SECTOR_BYTES)
+    if (bytes[to - 1] === 0) return true;
+  return bytes[end - 1] === 0;
 }

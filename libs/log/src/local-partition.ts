@@ -1,7 +1,14 @@
 import { assert } from '@pyralog/base';
 import { isPyralogError, type LogOffset, logOffset, PyralogError } from '@pyralog/model';
 import { join } from 'node:path';
-import { type LogFiles, logFileName, logFilesIn, storageError, syncFolder } from './files.ts';
+import {
+  knownError,
+  type LogFiles,
+  logFileName,
+  logFilesIn,
+  storageError,
+  syncFolder,
+} from './files.ts';
 import { EndWaiters } from './follow.ts';
 import { encodeFrame, FILE_HEADER_BYTES } from './frame.ts';
 import { type FramePlace, LogFile } from './local-file.ts';
@@ -36,10 +43,9 @@ interface Place {
  * loop are written together and made durable by one fdatasync, in the loop of the caller: for a thread
  * whose work is the log that is faster than a detour over the thread pool.
  *
- * On opening, a torn tail is cut off: bytes behind the last whole frame of the last file, if no whole
- * frame comes after them. Such bytes were never acknowledged, for an acknowledgement waits for the
- * fdatasync of everything before it. Bytes that are no frame but are followed by one are rot, and
- * refused.
+ * On opening, what a crash left of the group that it interrupted is cut off, and rot is refused
+ * ({@link LogFile.tail}). What is whole is made durable before anybody reads it: a process that was killed
+ * may have written it and not have come to that.
  */
 export class LocalPartition {
   readonly #options: LocalPartitionOptions;
@@ -49,6 +55,8 @@ export class LocalPartition {
   #pending: Pending[] = [];
   /** What is behind the last good frame is not known to be zeros: cut back before the next write. */
   #dirty = false;
+  /** A file was begun at the end and may be unfinished: the next write goes there, however small it is. */
+  #begun = false;
   #closed = false;
 
   constructor(options: LocalPartitionOptions) {
@@ -92,8 +100,9 @@ export class LocalPartition {
         await this.#waiters.wait(signal);
         continue;
       }
-      for (const batch of this.#batches(reader, batchBytesMax)) {
-        yield batch;
+      const batches = this.#batches(reader, batchBytesMax);
+      for (let step = this.#step(batches); !step.done; step = this.#step(batches)) {
+        yield step.value;
         if (signal?.aborted || this.#closed) return;
       }
     }
@@ -105,6 +114,14 @@ export class LocalPartition {
     this.#closed = true;
     this.#waiters.wakeAll();
     for (const file of this.#all) file.close();
+  }
+
+  #step(batches: Iterator<readonly StoredRecord[]>): IteratorResult<readonly StoredRecord[]> {
+    try {
+      return batches.next();
+    } catch (error) {
+      throw knownError(error, `The log ${this.#options.folder} cannot be read`);
+    }
   }
 
   /** Batches of one file, from where the reader is up to the durable end; the reader moves on with them. */
@@ -178,14 +195,15 @@ export class LocalPartition {
     const frames: Uint8Array[] = [];
     for (const { records } of group) {
       firsts.push(logOffset(next));
-      for (const record of records) frames.push(encodeFrame(logOffset(next++), record));
+      for (const record of records)
+        frames.push(encodeFrame(logOffset(next++), record, frames.length > 0));
     }
     const bytes = frames.reduce((sum, frame) => sum + frame.length, 0);
-    const file = this.#fileFor(bytes);
     if (this.#dirty) {
-      file.cutBack();
+      this.#all.at(-1)?.cutBack();
       this.#dirty = false;
     }
+    const file = this.#fileFor(bytes);
     file.reserve(bytes);
     this.#dirty = true;
     file.write(frames);
@@ -201,10 +219,17 @@ export class LocalPartition {
   #fileFor(bytes: number): LogFile {
     const { folder, files, fileBytes } = this.#options;
     const last = this.#all.at(-1);
-    if (last !== undefined && (last.end === FILE_HEADER_BYTES || last.end + bytes <= fileBytes))
-      return last;
+    const fits = last?.end === FILE_HEADER_BYTES || (last?.end ?? fileBytes) + bytes <= fileBytes;
+    if (last !== undefined && fits && !this.#begun) return last;
+    this.#begun = true;
     const file = LogFile.create(files, join(folder, logFileName(this.#end)), this.#end);
-    syncFolder(files, folder);
+    try {
+      syncFolder(files, folder);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+    this.#begun = false;
     this.#all.push(file);
     return file;
   }
@@ -232,6 +257,7 @@ export class LocalPartition {
   #open(): void {
     const { folder, files, readOnly } = this.#options;
     const firsts = logFilesIn(files, folder);
+    let begun: LogOffset | undefined;
     for (const [i, first] of firsts.entries()) {
       const path = join(folder, logFileName(first));
       const file = LogFile.open(files, path, first, readOnly);
@@ -241,29 +267,29 @@ export class LocalPartition {
           'log-damaged',
           `${path}, byte 0: the header of the file is missing.`,
         );
-      else if (!readOnly) this.#recreate(path, first);
+      // A crash between the making of a file and its header: it is made again when something is written.
+      else begun = first;
     }
-    const last = this.#all.at(-1);
-    if (last === undefined) return;
-    const { next, whole, position } = last.scan();
-    this.#end = next;
-    if (whole) return;
-    const later = last.nextFrame(position);
-    if (later !== undefined) {
-      throw last.damage(
-        position,
-        `these bytes are no frame, but record ${later.record.offset} follows at byte ${later.position}`,
-      );
-    }
-    if (!readOnly) last.cutBack();
+    this.#findEnd();
+    if (!readOnly) syncFolder(files, folder);
+    this.#begun = begun !== undefined;
+    if (begun === undefined || begun === this.#end) return;
+    throw new PyralogError(
+      'log-damaged',
+      `${join(folder, logFileName(begun))} should begin at offset ${this.#end}, behind the file before it.`,
+      { hint: 'Restore the file before it from a backup. Nothing was changed.' },
+    );
   }
 
-  /** A crash between the making of a file and its header left it empty: it is written again. */
-  #recreate(path: string, first: LogOffset): void {
-    const { files } = this.#options;
-    const fd = files.openSync(path, 'r+');
-    files.ftruncateSync(fd, 0);
-    files.closeSync(fd);
-    this.#all.push(LogFile.renew(files, path, first));
+  #findEnd(): void {
+    const last = this.#all.at(-1);
+    if (last === undefined) return;
+    const { next, position } = last.scan();
+    const tail = last.tail(position, next);
+    if (tail instanceof PyralogError) throw tail;
+    if (!this.#options.readOnly) last.sync();
+    this.#end = next;
+    // Cut off before the next write: to open a log needs no room on the disk.
+    this.#dirty = tail === 'torn';
   }
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type LogOffset, type PartitionNo, partitionNo, PyralogError } from '@pyralog/model';
-import { type LogFiles, storageError, SYSTEM_FILES, syncFolder } from './files.ts';
+import { knownError, type LogFiles, makeFolder, SYSTEM_FILES, syncFolder } from './files.ts';
 import { LocalPartition } from './local-partition.ts';
 import { lockFolder } from './lock-file.ts';
 import type { Log, LogReadOptions, LogRecord, StoredRecord, TopicPartition } from './log.ts';
@@ -20,6 +20,9 @@ export interface LocalLogOptions {
   readonly files?: LogFiles | undefined;
 }
 
+/** Begins the name of a topic that is being made. */
+const MAKING = '.making-';
+
 /** A log in a folder: `<topic>/<partition>/<first offset>.log`. Survives loss of power. */
 export class LocalLog implements Log {
   readonly #options: {
@@ -35,18 +38,25 @@ export class LocalLog implements Log {
   private constructor(options: LocalLogOptions) {
     const { dir, fileBytes = 64 * 1024 * 1024, readOnly = false, files = SYSTEM_FILES } = options;
     this.#options = { dir, fileBytes, readOnly, files };
+    if (!readOnly) makeFolder(files, dir);
     this.#lock = readOnly ? undefined : lockFolder(dir);
   }
 
   /** @throws PyralogError `data-locked`, `log-damaged`, `format-unknown`, `storage-failed` */
   static async open(options: LocalLogOptions): Promise<LocalLog> {
-    const log = new LocalLog(options);
+    const what = `The log ${options.dir} cannot be opened`;
+    let log: LocalLog;
+    try {
+      log = new LocalLog(options);
+    } catch (error) {
+      throw knownError(error, what);
+    }
     try {
       log.#openTopics();
       return log;
     } catch (error) {
       await log[Symbol.asyncDispose]();
-      throw error;
+      throw knownError(error, what);
     }
   }
 
@@ -56,20 +66,13 @@ export class LocalLog implements Log {
       if (known.length !== partitions) throw otherPartitions(topic, known.length, partitions);
       return;
     }
-    const { dir, files } = this.#options;
     try {
-      // A crash between them leaves fewer partitions: made again by the next call under another name.
-      for (let p = partitions - 1; p >= 0; p--)
-        files.mkdirSync(join(dir, topic, String(p)), { recursive: true });
-      syncFolder(files, join(dir, topic));
-      syncFolder(files, dir);
+      const made = this.#makeTopic(topic, partitions);
+      if (made.length !== partitions) throw otherPartitions(topic, made.length, partitions);
+      this.#topics.set(topic, made);
     } catch (error) {
-      throw storageError(error, `The topic ${topic} cannot be made`);
+      throw knownError(error, `The topic ${topic} cannot be made`);
     }
-    this.#topics.set(
-      topic,
-      Array.from({ length: partitions }, (_, p) => this.#openPartition(topic, partitionNo(p))),
-    );
   }
 
   async append(at: TopicPartition, records: readonly LogRecord[]): Promise<LogOffset> {
@@ -107,15 +110,46 @@ export class LocalLog implements Log {
   }
 
   #openTopics(): void {
-    const { dir, files } = this.#options;
+    const { dir, files, readOnly } = this.#options;
     for (const entry of files.readdirSync(dir, { withFileTypes: true })) {
-      if (!entry.isDirectory()) continue;
-      const numbers = files
-        .readdirSync(join(dir, entry.name))
-        .filter((name) => /^[0-9]+$/.test(name));
-      const partitions = numbers.map((_, p) => this.#openPartition(entry.name, partitionNo(p)));
-      this.#topics.set(entry.name, partitions);
+      if (!entry.isDirectory() || entry.name.startsWith(MAKING)) continue;
+      const partitions = this.#openTopic(entry.name);
+      if (partitions.length > 0) this.#topics.set(entry.name, partitions);
     }
+    // What a process left that was killed before it came to that.
+    if (!readOnly) syncFolder(files, dir);
+  }
+
+  #openTopic(topic: string): LocalPartition[] {
+    const { dir, files, readOnly } = this.#options;
+    const folder = join(dir, topic);
+    const numbers = files.readdirSync(folder).filter((name) => /^[0-9]+$/.test(name));
+    const missing = numbers.findIndex((_, p) => !numbers.includes(String(p)));
+    if (missing >= 0) {
+      throw new PyralogError('log-damaged', `${join(folder, String(missing))} is missing.`, {
+        hint: 'Restore this folder from a backup. Nothing was changed.',
+      });
+    }
+    if (!readOnly) syncFolder(files, folder);
+    return numbers.map((_, p) => this.#openPartition(topic, partitionNo(p)));
+  }
+
+  /** All partitions at once: under another name, until they are there. Opens what an earlier attempt made. */
+  #makeTopic(topic: string, partitions: number): LocalPartition[] {
+    const { dir, files } = this.#options;
+    const making = join(dir, `${MAKING}${topic}`);
+    if (
+      !files.readdirSync(dir).includes(topic) ||
+      files.readdirSync(join(dir, topic)).length === 0
+    ) {
+      files.rmSync(making, { recursive: true, force: true });
+      for (let p = 0; p < partitions; p++)
+        files.mkdirSync(join(making, String(p)), { recursive: true });
+      syncFolder(files, making);
+      files.renameSync(making, join(dir, topic));
+    }
+    syncFolder(files, dir);
+    return this.#openTopic(topic);
   }
 
   #openPartition(topic: string, partition: PartitionNo): LocalPartition {

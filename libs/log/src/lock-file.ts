@@ -1,4 +1,4 @@
-import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PyralogError } from '@pyralog/model';
 
@@ -17,19 +17,14 @@ interface Holder {
 export function lockFolder(folder: string): Disposable {
   mkdirSync(folder, { recursive: true });
   const path = join(folder, 'lock');
-  const mine = JSON.stringify({ pid: process.pid, began: beganAt(process.pid) } satisfies Holder);
+  const mine = JSON.stringify({
+    pid: process.pid,
+    began: beganAt(process.pid) ?? '',
+  } satisfies Holder);
   const draft = join(folder, `lock.${process.pid}.${process.hrtime.bigint()}`);
-  writeFileSync(draft, mine);
   try {
-    for (;;) {
-      try {
-        linkSync(draft, path);
-        break;
-      } catch (error) {
-        if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
-      }
-      removeIfDead(path, draft, folder);
-    }
+    writeFileSync(draft, mine);
+    acquire(path, draft, folder);
   } finally {
     rmSync(draft, { force: true });
   }
@@ -40,42 +35,50 @@ export function lockFolder(folder: string): Disposable {
   };
 }
 
-function removeIfDead(path: string, draft: string, folder: string): void {
-  const found = read(path);
-  if (found === undefined) return;
-  if (found.holder !== undefined && isAlive(found.holder)) {
-    throw new PyralogError('data-locked', `${folder} is in use by process ${found.holder.pid}.`, {
-      hint: 'Stop that process, or talk to it with --url instead of --data.',
-    });
-  }
-  // Two may come to the same end: the one whose rename moves the dead lock has removed it; a lock that
-  // somebody made meanwhile is put back.
-  const moved = `${draft}.dead`;
-  try {
-    renameSync(path, moved);
-  } catch {
-    return;
-  }
-  if (read(moved)?.text !== found.text) {
+/**
+ * Makes `path` a link to the draft, which names this process. What a dead holder left is removed only by
+ * whoever holds a second lock, named after that holder: of two who found it dead at the same time, the
+ * slower one could remove the lock of the faster one otherwise. No other process has ever been that
+ * holder, and none will, so what it left is there once. The second lock may itself be left by the dead.
+ */
+function acquire(path: string, draft: string, folder: string): void {
+  for (;;) {
     try {
-      linkSync(moved, path);
-    } catch {
-      // Somebody else has the lock by now; the next look tells who.
+      linkSync(draft, path);
+      return;
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    }
+    const found = read(path);
+    if (found === undefined) continue;
+    const { text, holder } = found;
+    if (holder !== undefined && isAlive(holder)) {
+      throw new PyralogError('data-locked', `${folder} is in use by process ${holder.pid}.`, {
+        hint: 'Stop that process, or talk to it with --url instead of --data.',
+      });
+    }
+    const second = `${path}.of-${holder === undefined ? 'nobody' : `${holder.pid}-${holder.began}`}`;
+    acquire(second, draft, folder);
+    try {
+      if (read(path)?.text === text) rmSync(path, { force: true });
+    } finally {
+      rmSync(second, { force: true });
     }
   }
-  rmSync(moved, { force: true });
 }
 
+/** @returns undefined where it is gone */
 function read(
   path: string,
 ): { readonly text: string; readonly holder: Holder | undefined } | undefined {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
   }
-  const match = /^\{"pid":([0-9]+),"began":"([^"]*)"\}$/.exec(text);
+  const match = /^\{"pid":([0-9]+),"began":"([0-9]*)"\}$/.exec(text);
   return {
     text,
     holder: match === null ? undefined : { pid: Number(match[1]), began: match[2] as string },
@@ -92,13 +95,18 @@ function isAlive({ pid, began }: Holder): boolean {
   return beganAt(pid) === began;
 }
 
-/** Start of a process in clock ticks since boot (Linux); elsewhere nothing, and the pid alone counts. */
-function beganAt(pid: number): string {
+/**
+ * Start of a process in clock ticks since boot (Linux), undefined of one that has ended and that nobody
+ * has asked for its status yet; elsewhere nothing, and the pid alone counts.
+ */
+function beganAt(pid: number): string | undefined {
+  let stat: string;
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name, in parentheses, may hold spaces; the start time is the 20th field behind it.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+    stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   } catch {
     return '';
   }
+  // The name, in parentheses, may hold spaces; behind it come the state and, 19 fields on, the start.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return fields[0] === 'Z' || fields[0] === 'X' ? undefined : (fields[19] ?? '');
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { type LogOffset, PyralogError } from '@pyralog/model';
+import { type LogOffset, logOffset, PyralogError } from '@pyralog/model';
 import { type LogFiles, logFileName, logFilesIn, SYSTEM_FILES } from './files.ts';
 import { FILE_HEADER_BYTES } from './frame.ts';
 import { LogFile } from './local-file.ts';
@@ -59,10 +59,13 @@ function verifyFile(file: LogFile, following: LogOffset | undefined): Omit<FileR
     if (step.done) {
       const { position, whole } = step.value;
       const report = { file: file.path, records, bytes: position };
-      const torn = following === undefined && file.nextFrame(position) === undefined;
-      if (!whole && !torn)
+      if (following === undefined) {
+        const tail = file.tail(position, logOffset(next));
+        return { ...report, problem: tail instanceof PyralogError ? tail : undefined };
+      }
+      if (!whole)
         return { ...report, problem: file.damage(position, 'these bytes are no frame of the log') };
-      const short = following !== undefined && next !== following;
+      const short = next !== following;
       return {
         ...report,
         problem: short ? file.damage(position, `offset ${next} should follow`) : undefined,

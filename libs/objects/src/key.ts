@@ -1,7 +1,7 @@
 import { assert } from '@pyralog/base';
 
 /** Longest key, in bytes. */
-export const KEY_BYTES_MAX = 512;
+const KEY_BYTES_MAX = 512;
 
 /** A bad key is a defect of the caller: every key is made by our own code. */
 export function assertKey(key: string): void {

@@ -1,5 +1,5 @@
 import { type FileHandle, link, mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
-import { dirname, join, sep } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { PyralogError } from '@pyralog/model';
 import { assertKey, clampRange } from './key.ts';
 import type { ObjectInfo, ObjectStore } from './objects.ts';
@@ -12,6 +12,7 @@ export interface ObjectFiles {
   mkdir(path: string): Promise<unknown>;
 }
 
+/** The file system of the machine. */
 export const SYSTEM_FILES: ObjectFiles = { open, link, unlink, mkdir: (path) => mkdir(path) };
 
 /** Files that stay open for reading: a range read is then one call of the system. */
@@ -21,6 +22,7 @@ const TEMPORARY = '.put-';
 /** A temporary file this old was left by a crash, in milliseconds. */
 const TEMPORARY_AGE_MAX = 60 * 60 * 1000;
 
+/** Where a store in a local folder lies. */
 export interface LocalObjectsOptions {
   readonly dir: string;
   readonly files?: ObjectFiles | undefined;
@@ -35,18 +37,25 @@ export class LocalObjects implements ObjectStore, AsyncDisposable {
   readonly #dir: string;
   readonly #files: ObjectFiles;
   readonly #open = new Map<string, Promise<OpenFile>>();
+  /** Folders that are known to be durable, the root among them: it is its maker's. */
+  readonly #folders: Set<string>;
   #temporary = 0;
 
   private constructor({ dir, files = SYSTEM_FILES }: LocalObjectsOptions) {
-    this.#dir = dir;
+    this.#dir = resolve(dir);
     this.#files = files;
+    this.#folders = new Set([this.#dir]);
   }
 
   /** Opens a folder, made where it is not there, and sweeps what a crash left. */
   static async open(options: LocalObjectsOptions): Promise<LocalObjects> {
     const store = new LocalObjects(options);
-    await mkdir(options.dir, { recursive: true });
-    await store.#sweep();
+    try {
+      await mkdir(options.dir, { recursive: true });
+      await store.#sweep();
+    } catch (error) {
+      throw storageError(error, `The folder ${options.dir} cannot be opened`);
+    }
     return store;
   }
 
@@ -69,8 +78,10 @@ export class LocalObjects implements ObjectStore, AsyncDisposable {
       try {
         await this.#files.link(temporary, path);
       } catch (error) {
-        if (codeOf(error) === 'EEXIST') return 'exists';
-        throw error;
+        if (codeOf(error) !== 'EEXIST') throw error;
+        // It may be from a put of which this last step failed.
+        await this.#syncFolder(folder);
+        return 'exists';
       }
       await this.#syncFolder(folder);
       return 'created';
@@ -176,15 +187,16 @@ export class LocalObjects implements ObjectStore, AsyncDisposable {
 
   /** Makes a folder and the ones above it, each durably in its parent. */
   async #makeFolder(folder: string): Promise<void> {
+    if (this.#folders.has(folder)) return;
+    await this.#makeFolder(dirname(folder));
     try {
       await this.#files.mkdir(folder);
     } catch (error) {
-      if (codeOf(error) === 'EEXIST') return;
-      if (codeOf(error) !== 'ENOENT' || !folder.startsWith(this.#dir + sep)) throw error;
-      await this.#makeFolder(dirname(folder));
-      return this.#makeFolder(folder);
+      if (codeOf(error) !== 'EEXIST') throw error;
     }
+    // Where it was there before: the one who made it may not have come so far.
     await this.#syncFolder(dirname(folder));
+    this.#folders.add(folder);
   }
 
   async #syncFolder(folder: string): Promise<void> {

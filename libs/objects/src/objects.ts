@@ -1,3 +1,4 @@
+/** An object as a listing tells of it. */
 export interface ObjectInfo {
   readonly key: string;
   readonly bytes: number;
