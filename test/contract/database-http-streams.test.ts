@@ -151,7 +151,7 @@ describe('a stream of transactions', () => {
     expect((await answers.next()).value).toMatchObject({ duplicate: false });
   });
 
-  test('is read no further than its bounds while commits hang, and answers wait for their turn', async () => {
+  test('I13 is read no further than its bounds while commits hang, and answers wait for their turn', async () => {
     const gates: (() => void)[] = [];
     const inner = new MemoryDatabase('main');
     const slow: Database = Object.assign(Object.create(inner) as Database, {
@@ -384,7 +384,7 @@ describe('server-sent events', () => {
       await new SystemTimers().sleep(5);
   });
 
-  test('a reader that is slow costs what fits into the buffers, and no more is taken from the feed', async () => {
+  test('I13 a reader that is slow costs what fits into the buffers, and no more is taken from the feed', async () => {
     const watched = new WatchedFeed('x'.repeat(100_000));
     await using server = await served(new HostOf(watched), { config: { heartbeatMillis: 20 } });
     const { hostname, port } = new URL(server.url);

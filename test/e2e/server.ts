@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 const BIN = fileURLToPath(new URL('../../services/pyralog/dist/bin.js', import.meta.url));
 
 /** Arguments of `node` that run the command line as it is built; `npm test` builds it first. */
-export const cli = (...args: string[]): string[] => [BIN, ...args];
+const cli = (...args: string[]): string[] => [BIN, ...args];
 
 /** A real `pyralog dev` in its own process. */
 export interface Server extends AsyncDisposable {
@@ -14,43 +14,77 @@ export interface Server extends AsyncDisposable {
   /** Milliseconds from start to Ready. */
   readonly readyMillis: number;
   readonly pid: number;
+  /** What it has written to stderr. */
+  errors(): string;
   /** SIGKILL; resolves when the process is gone. */
   kill(): Promise<void>;
-  /** SIGTERM; resolves with the exit status. */
-  stop(): Promise<number | null>;
+  /** Resolves with the exit status; null where the signal itself ended it. */
+  stop(signal?: 'SIGTERM' | 'SIGINT'): Promise<number | null>;
 }
 
-/** Starts `pyralog dev` on a free port and waits for Ready. Its errors go to this process's stderr. */
+/** Starts `pyralog dev` on a free port and waits for Ready. Its errors go to this process's stderr too. */
 export async function startServer(
   args: readonly string[],
   env: Record<string, string> = {},
 ): Promise<Server> {
   const started = performance.now();
-  const child = spawn(process.execPath, cli('dev', '--port', '0', ...args), {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, ...env },
-  });
-  const url = await readyUrl(child);
+  const { child, errors } = spawnDev(args, env);
+  const url = await readyUrl(child, errors);
   const readyMillis = performance.now() - started;
-  const end = async (signal: NodeJS.Signals): Promise<number | null> => {
-    if (child.exitCode === null && child.signalCode === null) {
-      const exited = once(child, 'exit');
-      child.kill(signal);
-      await exited;
-    }
-    return child.exitCode;
-  };
   return {
     url,
     readyMillis,
     pid: child.pid as number,
-    kill: async () => void (await end('SIGKILL')),
-    stop: () => end('SIGTERM'),
-    [Symbol.asyncDispose]: async () => void (await end('SIGKILL')),
+    errors,
+    kill: async () => void (await end(child, 'SIGKILL')),
+    stop: (signal = 'SIGTERM') => end(child, signal),
+    [Symbol.asyncDispose]: async () => void (await end(child, 'SIGKILL')),
   };
 }
 
-async function readyUrl(child: ChildProcess): Promise<string> {
+/** Starts `pyralog dev` and kills it after a while, ready or not. @returns whether it had come so far */
+export async function killWhileStarting(
+  args: readonly string[],
+  delayMillis: number,
+): Promise<boolean> {
+  const { child, errors } = spawnDev(args, {});
+  let ready = false;
+  const starting = readyUrl(child, errors).then(
+    () => (ready = true),
+    () => false,
+  );
+  await new Promise((resolve) => setTimeout(resolve, delayMillis));
+  await end(child, 'SIGKILL');
+  await starting;
+  return ready;
+}
+
+function spawnDev(
+  args: readonly string[],
+  env: Record<string, string>,
+): { readonly child: ChildProcess; readonly errors: () => string } {
+  const child = spawn(process.execPath, cli('dev', '--port', '0', ...args), {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  });
+  let errors = '';
+  child.stderr?.on('data', (text: Buffer) => {
+    errors += text.toString();
+    process.stderr.write(text);
+  });
+  return { child, errors: () => errors };
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<number | null> {
+  if (child.exitCode === null && child.signalCode === null) {
+    const exited = once(child, 'exit');
+    child.kill(signal);
+    await exited;
+  }
+  return child.exitCode;
+}
+
+async function readyUrl(child: ChildProcess, errors: () => string): Promise<string> {
   let url: string | undefined;
   const lines: string[] = [];
   for await (const line of createInterface({ input: child.stdout as NodeJS.ReadableStream })) {
@@ -61,5 +95,5 @@ async function readyUrl(child: ChildProcess): Promise<string> {
       return url;
     }
   }
-  throw new Error(`pyralog dev ended before Ready:\n${lines.join('\n')}`);
+  throw new Error(`pyralog dev ended before Ready:\n${lines.join('\n')}${errors()}`);
 }

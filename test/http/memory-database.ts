@@ -298,6 +298,7 @@ export class MemoryDatabase implements Database {
       liveFacts: this.#log.flatMap(({ facts }) => facts).length,
       manifest: 0,
       runs: 0,
+      troubles: [],
     };
     return {
       database: this.name,

@@ -23,6 +23,7 @@ export function printFact(fact: Fact): string {
   return `{"entity":${quote(fact.entity)},"attribute":${quote(fact.attribute)},"value":${printValue(fact.value)},"type":"${fact.value.type}","tx":"${fact.tx}","operation":"${fact.operation}"}`;
 }
 
+/** A JSON list of facts. */
 export function printFacts(facts: readonly Fact[]): string {
   return list(facts, printFact);
 }

@@ -1,8 +1,10 @@
 import {
   type AttributeDefinition,
   type Fact,
+  isErrorCode,
   isValueType,
   type Json,
+  JSON_DEPTH_MAX,
   JsonNumber,
   JsonObject,
   parseJson,
@@ -26,6 +28,7 @@ import type {
   TransactionAnswer,
   TransactionInfo,
   TransactionsPage,
+  Trouble,
 } from './database.ts';
 
 /*
@@ -33,10 +36,13 @@ import type {
  * `unreachable`: the other end is no Pyralog server, or of another version.
  */
 
+/** Values are nested as deep as a document may be; answers have levels of their own around them. */
+const DEPTH_MAX = 2 * JSON_DEPTH_MAX;
+
 /** Reads the text of an answer and gives its fields to `read`. @throws unreachable */
 export function readAnswer<T>(text: Uint8Array | string, read: (fields: AnswerFields) => T): T {
   try {
-    return read(fieldsOf(parseJson(text), 'the answer'));
+    return read(fieldsOf(parseJson(text, DEPTH_MAX), 'the answer'));
   } catch (error) {
     if (error instanceof PyralogError && error.code === 'unreachable') throw error;
     if (error instanceof PyralogError) throw malformed(error.message);
@@ -127,6 +133,7 @@ function malformed(problem: string): PyralogError {
   );
 }
 
+/** A fact, as answers and feeds write it. */
 export function readFact(fields: AnswerFields): Fact {
   const type = fields.text('type');
   if (!isValueType(type)) throw malformed(`there is no type ${type}`);
@@ -139,6 +146,7 @@ export function readFact(fields: AnswerFields): Fact {
   };
 }
 
+/** The answer of `GET entities/{id}`. `closed` is of the answer's headers, here and below. */
 export function readEntity(fields: AnswerFields, closed: boolean): EntityAnswer {
   return {
     entity: fields.text('entity'),
@@ -148,6 +156,7 @@ export function readEntity(fields: AnswerFields, closed: boolean): EntityAnswer 
   };
 }
 
+/** A page of facts: of `facts`, `state` and `history`. */
 export function readFactsPage(fields: AnswerFields, closed: boolean): FactsPage {
   return {
     basis: fields.tx('basis'),
@@ -157,6 +166,7 @@ export function readFactsPage(fields: AnswerFields, closed: boolean): FactsPage 
   };
 }
 
+/** The answer of `GET transactions/{tx}`. */
 export function readTransaction(
   fields: AnswerFields,
   { basis, closed }: Answer,
@@ -164,11 +174,13 @@ export function readTransaction(
   return { basis, closed, ...readInfo(fields), facts: fields.list('facts', readFact) };
 }
 
+/** The answer of `GET transactions`. */
 export function readTransactions(fields: AnswerFields, closed: boolean): TransactionsPage {
   const transactions = fields.list('transactions', readInfo);
   return { basis: fields.tx('basis'), closed, transactions, next: fields.optionalText('next') };
 }
 
+/** The answer of `GET diff`. */
 export function readDiff(fields: AnswerFields, closed: boolean): DiffPage {
   return {
     basis: fields.tx('basis'),
@@ -179,6 +191,7 @@ export function readDiff(fields: AnswerFields, closed: boolean): DiffPage {
   };
 }
 
+/** The answer of `GET schema`. */
 export function readSchema(fields: AnswerFields, closed: boolean): SchemaAnswer {
   return {
     basis: fields.tx('basis'),
@@ -206,6 +219,7 @@ function readDefinition(fields: AnswerFields): AttributeDefinition {
   };
 }
 
+/** The answer of `POST transactions` to a document that was committed. */
 export function readCommit(fields: AnswerFields): CommitResult {
   const ids = new Map<string, string>();
   for (const [temporary, entity] of fields.entries('ids')) {
@@ -220,6 +234,7 @@ export function readCommit(fields: AnswerFields): CommitResult {
   };
 }
 
+/** One event of a feed. */
 export function readFeedEvent(fields: AnswerFields): FeedEvent {
   const offset = fields.text('offset');
   if (fields.oneOf('kind', ['transaction', 'progress']) === 'progress') {
@@ -233,6 +248,7 @@ export function readFeedEvent(fields: AnswerFields): FeedEvent {
   };
 }
 
+/** The answer of `GET status`. */
 export function readStatus(fields: AnswerFields): StatusAnswer {
   const bytes: [string, number][] = fields.entries('bytes').map(([kind, count]) => {
     if (!(count instanceof JsonNumber)) throw malformed(`the bytes of ${kind} are not a number`);
@@ -261,6 +277,18 @@ function readPartition(fields: AnswerFields): PartitionStatus {
     liveFacts: fields.count('liveFacts'),
     manifest: fields.count('manifest'),
     runs: fields.count('runs'),
+    troubles: fields.list('troubles', readTrouble),
+  };
+}
+
+function readTrouble(fields: AnswerFields): Trouble {
+  const code = fields.text('code');
+  return {
+    part: fields.oneOf('part', ['log', 'index']),
+    // A later server may know codes that this client does not.
+    code: isErrorCode(code) ? code : 'internal',
+    detail: fields.text('detail'),
+    since: fields.text('since'),
   };
 }
 

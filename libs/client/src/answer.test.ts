@@ -1,12 +1,13 @@
 import {
   type Fact,
+  parseDocument,
+  parseJson,
   printValue,
-  type Tx,
   tx as asTx,
   type Value,
   valueFromJson,
-  parseJson,
 } from '@pyralog/model';
+import { text, txId as tx, value } from '@pyralog/model/testing';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
@@ -33,27 +34,8 @@ import {
   readTransactions,
 } from './answer-read.ts';
 
-const text = fc.string({ unit: 'binary' }).filter((each) => each.isWellFormed());
+/** A reader takes any name, also those that a database would refuse. */
 const name = fc.oneof(text, fc.constantFrom('__proto__', 'constructor', 'a/b', '', '\0', '😀'));
-const tx: fc.Arbitrary<Tx> = fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }).map(asTx);
-const int64 = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n });
-const value: fc.Arbitrary<Value> = fc.oneof(
-  text.map((each): Value => ({ type: 'string', value: each })),
-  int64.map((each): Value => ({ type: 'int', value: each })),
-  fc
-    .double({ noNaN: true })
-    .map((each): Value => ({ type: 'double', value: each === 0 ? 0 : each })),
-  fc.boolean().map((each): Value => ({ type: 'bool', value: each })),
-  int64.map((each): Value => ({ type: 'instant', value: each })),
-  fc
-    .string({ unit: 'grapheme', minLength: 1, maxLength: 20 })
-    .filter((each) => !/^(?:tx|attribute|_):/.test(each))
-    .map((each): Value => ({ type: 'ref', value: each })),
-  fc.uint8Array().map((each): Value => ({ type: 'bytes', value: each })),
-  fc
-    .constantFrom('null', '{"a":[1,2.5]}', '"x"', '9007199254740993')
-    .map((each): Value => ({ type: 'json', value: each })),
-);
 const fact: fc.Arbitrary<Fact> = fc.record({
   entity: name,
   attribute: name,
@@ -106,6 +88,19 @@ test('a page of facts', () =>
   same(fc.record({ basis: tx, closed, facts, next }), printFactsPage, (printed, { closed: c }) =>
     readAnswer(printed, (fields) => readFactsPage(fields, c)),
   ));
+
+test('a value nested as deep as a document may have it', () => {
+  const levels = 61;
+  const nested = '{"x":'.repeat(levels) + '1' + '}'.repeat(levels);
+  const document = (value: string): string => `{"ops":[{"entity":"a","n":${value}}]}`;
+  expect(parseDocument(document(nested)).operations).toMatchObject([{ value: { plain: true } }]);
+  expect(() => parseDocument(document(`{"x":${nested}}`))).toThrow('nested deeper');
+  const value: Value = { type: 'json', value: nested };
+  const deep: Fact = { entity: 'a', attribute: 'n', value, tx: asTx(1n), operation: 'assert' };
+  const page = { basis: asTx(1n), closed: true, facts: [deep], next: undefined };
+  const read = readAnswer(printFactsPage(page), (fields) => readFactsPage(fields, true));
+  expect(read).toEqual(page);
+});
 
 test('a transaction, and a list of them', () => {
   same(
@@ -195,6 +190,14 @@ test('a status', () => {
     liveFacts: count,
     manifest: count,
     runs: count,
+    troubles: fc.array(
+      fc.record({
+        part: fc.constantFrom('log' as const, 'index' as const),
+        code: fc.constantFrom('storage-full' as const, 'internal' as const),
+        detail: text,
+        since: text,
+      }),
+    ),
   });
   const bytes = fc.dictionary(fc.constantFrom('segments', 'runs', 'blobs'), count);
   same(

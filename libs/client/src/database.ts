@@ -1,4 +1,4 @@
-import type { AttributeDefinition, Fact, IndexOrder, Tx, Value } from '@pyralog/model';
+import type { AttributeDefinition, ErrorCode, Fact, IndexOrder, Tx, Value } from '@pyralog/model';
 
 /** A moment to read at: a tx, or an instant whose end is meant (nanoseconds, decisions.md "Time"). Undefined: now. */
 export interface ReadOptions {
@@ -10,6 +10,7 @@ export interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Which part of a listing. */
 export interface PageOptions {
   /** Rows of a page, 1 to 10,000; default 1,000. */
   readonly limit?: number | undefined;
@@ -30,12 +31,14 @@ export interface AttributeValues {
   readonly values: readonly Value[];
 }
 
+/** An entity at a moment. */
 export interface EntityAnswer extends Answer {
   readonly entity: string;
   /** What is in force, by attribute in UTF-8 order; empty: nothing. */
   readonly attributes: ReadonlyMap<string, AttributeValues>;
 }
 
+/** A page of a listing of facts; `next` is the cursor of the page behind it. */
 export interface FactsPage extends Answer {
   readonly facts: readonly Fact[];
   readonly next: string | undefined;
@@ -54,6 +57,7 @@ export interface FactsQuery extends PageOptions {
   readonly valueTo?: Value | undefined;
 }
 
+/** Which facts of an entity: those of an attribute, of a span of time. */
 export interface HistoryQuery extends PageOptions {
   readonly attribute?: string | undefined;
   /** Inclusive. */
@@ -62,28 +66,33 @@ export interface HistoryQuery extends PageOptions {
   readonly to?: Tx | undefined;
 }
 
+/** A transaction, without its facts. */
 export interface TransactionInfo {
   readonly tx: Tx;
   /** What the transaction said of itself, by attribute without `tx/`. */
   readonly meta: ReadonlyMap<string, AttributeValues>;
 }
 
+/** A transaction with every fact that it wrote. */
 export interface TransactionAnswer extends Answer, TransactionInfo {
   readonly facts: readonly Fact[];
 }
 
+/** Which transactions: of an inclusive span of time, of an author. */
 export interface TransactionsQuery extends PageOptions {
   readonly from?: Tx | undefined;
   readonly to?: Tx | undefined;
   readonly author?: string | undefined;
 }
 
+/** A page of transactions; `next` is the cursor of the page behind it. */
 export interface TransactionsPage extends Answer {
   /** Newest first. */
   readonly transactions: readonly TransactionInfo[];
   readonly next: string | undefined;
 }
 
+/** Two moments to compare, in either order. */
 export interface DiffQuery extends PageOptions {
   /** The facts in force after `from` … */
   readonly from: Tx;
@@ -98,12 +107,14 @@ export interface DiffPage extends Answer {
   readonly next: string | undefined;
 }
 
+/** The schema at a moment: what is built in, declared and inferred. */
 export interface SchemaAnswer extends Answer {
   readonly strict: boolean;
   readonly mode: 'import' | 'live';
   readonly attributes: readonly AttributeDefinition[];
 }
 
+/** What a document became, with every fact that it wrote. */
 export interface CommitResult {
   readonly tx: Tx;
   readonly facts: readonly Fact[];
@@ -113,6 +124,7 @@ export interface CommitResult {
   readonly duplicate: boolean;
 }
 
+/** Where a feed begins and what it tells. */
 export interface FeedQuery {
   /** `-1` (beginning), `now`, `tx:<tx>` (after it), or an offset from an event. */
   readonly offset: string;
@@ -141,6 +153,17 @@ export type FeedEvent =
       /** Nothing more was there when this was made. */ readonly upToDate: boolean;
     };
 
+/** Something that does not work at the moment. It goes on by itself when its cause is over. */
+export interface Trouble {
+  /** The commit log takes every write; the index is what is written of it to the bucket. */
+  readonly part: 'log' | 'index';
+  readonly code: ErrorCode;
+  readonly detail: string;
+  /** RFC 3339. */
+  readonly since: string;
+}
+
+/** Where one partition stands. */
 export interface PartitionStatus {
   readonly partition: number;
   readonly epoch: number;
@@ -154,8 +177,11 @@ export interface PartitionStatus {
   readonly liveFacts: number;
   readonly manifest: number;
   readonly runs: number;
+  /** Empty while all is well. */
+  readonly troubles: readonly Trouble[];
 }
 
+/** What a database is and where it stands. */
 export interface StatusAnswer {
   readonly database: string;
   readonly id: string;

@@ -21,7 +21,7 @@ import { assert, must } from '@pyralog/base';
 import * as flatbuffers from 'flatbuffers';
 
 /** Bytes before the metadata: the continuation marker and the length. */
-export const MESSAGE_PREFIX_BYTES = 8;
+const MESSAGE_PREFIX_BYTES = 8;
 
 const CONTINUATION = 0xffffffff;
 /** Vtable slots of the generated classes; flatbuffers leaves out fields that hold their default. */

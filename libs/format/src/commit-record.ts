@@ -96,6 +96,7 @@ export type DraftItem =
   | { readonly kind: 'rejected'; readonly offset: LogOffset; readonly rejection: Rejection }
   | { readonly kind: 'duplicate'; readonly offset: LogOffset; readonly tx: Tx };
 
+/** A record of outcomes, as a sequencer makes it. */
 export interface DraftRecord extends RecordHeader {
   readonly items: readonly DraftItem[];
 }
@@ -112,13 +113,16 @@ export type Item =
   | { readonly kind: 'rejected'; readonly offset: LogOffset; readonly rejection: Rejection }
   | { readonly kind: 'duplicate'; readonly offset: LogOffset; readonly tx: Tx };
 
+/** A record of outcomes, as readers get it: the facts of all items in one batch. */
 export interface ItemsRecord extends RecordHeader {
   readonly items: readonly Item[];
   readonly facts: FactBatch;
 }
 
+/** Any record of a commit log. */
 export type CommitRecord = EpochRecord | ItemsRecord;
 
+/** Version of the layout that is written, in every record. */
 export const COMMIT_RECORD_VERSION = 0;
 
 const MAGIC = 0x52435950;
@@ -131,6 +135,7 @@ const OWNER_BYTES = 16;
 const SCRATCH_ROWS_MAX = 4096;
 let scratch = new FactTable();
 
+/** The bytes of a record. The same record gives the same bytes. */
 export function encodeCommitRecord(record: DraftRecord | EpochRecord): Uint8Array {
   const head = new ByteWriter(512);
   head.u32(MAGIC).u32(0).u8(COMMIT_RECORD_VERSION);

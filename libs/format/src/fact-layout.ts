@@ -55,7 +55,7 @@ export const LAYOUT_FIELDS: Readonly<Record<FactLayout, readonly ArrowField[]>> 
 /** The texts of the type dictionary. */
 export const TYPE_NAMES: TextList = textListOf(VALUE_TYPES);
 
-export function textListOf(texts: readonly string[]): TextList {
+function textListOf(texts: readonly string[]): TextList {
   const encoded = texts.map(utf8Encode);
   const offsets = new Int32Array(texts.length + 1);
   encoded.forEach((bytes, i) => (offsets[i + 1] = (offsets[i] as number) + bytes.length));

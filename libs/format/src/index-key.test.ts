@@ -44,6 +44,31 @@ test('the key of leading components begins the keys of all facts that have them'
   );
 });
 
+test('and it begins no others: a text that continues another, or ends in NUL, is told apart', () => {
+  const texts = fc.constantFrom('a', 'a\0', 'a\0\0', 'aa', 'a\u0001', '\0', '\0\uffff', 'b');
+  const near = fc.record({
+    entity: texts,
+    attribute: texts,
+    value: fc.oneof(
+      texts.map((text) => ({ type: 'string', value: text }) as const),
+      fc.constantFrom(-1n, 0n, 256n).map((int) => ({ type: 'int', value: int }) as const),
+    ),
+    tx: fc.constantFrom(0n, 256n).map(tx),
+    operation: fc.constant('assert' as const),
+  });
+  fc.assert(
+    fc.property(order, near, near, fc.integer({ min: 1, max: 4 }), (order, a, b, count) => {
+      const names = KEY_COMPONENTS[order].slice(0, count);
+      const prefix = indexKey(order, Object.fromEntries(names.map((name) => [name, a[name]])));
+      const begins = compareBytes(factKey(order, b).subarray(0, prefix.length), prefix) === 0;
+      const text = (name: (typeof names)[number], each: Fact): string =>
+        name === 'value' ? `${each.value.type} ${each.value.value}` : String(each[name]);
+      expect(begins).toBe(names.every((name) => text(name, a) === text(name, b)));
+    }),
+    { numRuns: 2000 },
+  );
+});
+
 test('a row of a table has the key of its fact', () => {
   fc.assert(
     fc.property(order, fact, (order, a) => {

@@ -95,6 +95,7 @@ export function logStateToJson(state: LogState): object {
   };
 }
 
+/** A state of the log as manifests and segments hold it. @throws object-damaged */
 export function logStateFromJson(from: Members): LogState {
   const admission = from.members('admission');
   const owner = admission.optionalText('owner');

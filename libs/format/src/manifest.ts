@@ -32,6 +32,7 @@ export interface LogState {
  * hold each fact of the range once.
  */
 export type RunPart = 'current' | 'history';
+/** Every part, in the order of a manifest. */
 export const RUN_PARTS: readonly RunPart[] = ['current', 'history'];
 
 /** A live run file. Keys are in the run's order; see run.ts for their encoding. */

@@ -16,10 +16,15 @@ const RUN_NAME = new RegExp(`^(${INDEX_ORDERS.join('|')})-(0|[1-9]\\d?)-(${HASH}
 const MANIFEST_KEY = new RegExp(`/(\\d{${MANIFEST_DIGITS}})\\.json$`);
 const INFO_KEY = /^([^/]+)\/database\.json$/;
 
+/**
+ * Whether a database may be called so: a letter, then up to 47 letters, digits and hyphens, all
+ * lower case.
+ */
 export function isDatabaseName(name: string): boolean {
   return DATABASE_NAME.test(name);
 }
 
+/** Key of the object that says what a database is. */
 export function databaseKey(database: string): string {
   return `${checked(database)}/database.json`;
 }
@@ -35,6 +40,7 @@ export function segmentName(generation: number, first: LogOffset): string {
   return `${padded(generation, GENERATION_DIGITS)}-${padded(first, OFFSET_DIGITS)}.arrow`;
 }
 
+/** What the name of a segment says; undefined for other names. */
 export function parseSegmentName(
   name: string,
 ): { readonly generation: number; readonly first: LogOffset } | undefined {
@@ -44,6 +50,7 @@ export function parseSegmentName(
     : { generation: Number(parts[1]), first: Number(parts[2]) as LogOffset };
 }
 
+/** Key of a segment by its name. */
 export function segmentKey(database: string, partition: PartitionNo, name: string): string {
   assert(SEGMENT_NAME.test(name), `no name of a segment: ${name}`);
   return `${checked(database)}/segments/${partition}/${name}`;
@@ -56,6 +63,7 @@ export function runName(order: IndexOrder, level: number, hash: string): string 
   return name;
 }
 
+/** What the name of a run says; undefined for other names. */
 export function parseRunName(
   name: string,
 ): { readonly order: IndexOrder; readonly level: number; readonly hash: string } | undefined {
@@ -65,6 +73,7 @@ export function parseRunName(
     : { order: parts[1] as IndexOrder, level: Number(parts[2]), hash: parts[3] as string };
 }
 
+/** Key of a run by its name. */
 export function runKey(database: string, partition: PartitionNo, name: string): string {
   assert(RUN_NAME.test(name), `no name of a run: ${name}`);
   return `${checked(database)}/index/${partition}/${name}`;
@@ -75,6 +84,7 @@ export function manifestPrefix(database: string, partition: PartitionNo): string
   return `${checked(database)}/manifest/${partition}/`;
 }
 
+/** Key of a manifest by its number, padded so that keys sort as numbers do. */
 export function manifestKey(database: string, partition: PartitionNo, number: number): string {
   return `${manifestPrefix(database, partition)}${padded(number, MANIFEST_DIGITS)}.json`;
 }

@@ -49,6 +49,7 @@ import { RUN_PARTS, type RunPart } from './manifest.ts';
 import { numberAttributes } from './table-rows.ts';
 import type { TextList } from './text-list.ts';
 
+/** Version of the layout that is written, in every run. */
 export const RUN_VERSION = 0;
 
 const INDEX_KEY = 'pyralog.run';
@@ -59,6 +60,7 @@ const BLOCK_FACTS_MIN = BLOCK_FACTS / 2;
 /** The last bytes of a run that hold its footer, unless it has more than a million facts or so. */
 export const FOOTER_READ_BYTES: number = 64 * 1024;
 
+/** Where a block of a run lies and what it holds. */
 export interface RunBlock extends FileBlock {
   readonly rows: number;
   readonly crc: number;
@@ -68,6 +70,7 @@ export interface RunBlock extends FileBlock {
   readonly firstKey: Uint8Array;
 }
 
+/** What a run says of itself, at its end. */
 export interface RunFooter {
   readonly order: IndexOrder;
   readonly part: RunPart;
@@ -84,6 +87,7 @@ export interface RunFooter {
   readonly blocks: readonly RunBlock[];
 }
 
+/** A run to be put, with what a manifest says of it. */
 export interface EncodedRun {
   readonly bytes: Uint8Array;
   readonly order: IndexOrder;
@@ -95,6 +99,7 @@ export interface EncodedRun {
   readonly hash: string;
 }
 
+/** What a run is made of. */
 export interface RunInput {
   readonly order: IndexOrder;
   readonly part: RunPart;
@@ -105,10 +110,12 @@ export interface RunInput {
   readonly rows: Uint32Array;
 }
 
+/** Columns of the runs of an order: eavt writes an entity once for all its facts. */
 export function layoutOf(order: IndexOrder): FactLayout {
   return order === 'eavt' ? 'nested' : 'wide';
 }
 
+/** Makes the file of a run. The same facts give the same content hash, whoever writes it. */
 export function encodeRun(input: RunInput, codec: Codec): EncodedRun {
   const { order, part, level, table, rows } = input;
   assert(rows.length > 0, 'a run has facts');

@@ -24,7 +24,7 @@ import type { AdmissionState } from './manifest.ts';
 import { readHeader, readItem, writeHeader, writeItem } from './record-items.ts';
 
 /** Records of a page at most. */
-export const PAGE_RECORDS = 4096;
+const PAGE_RECORDS = 4096;
 
 const OWNER_BYTES = 16;
 

@@ -52,11 +52,13 @@ import { PageWriter, readPage, type PageStatistics, type SegmentRecord } from '.
 import { numberAttributes } from './table-rows.ts';
 import type { TextList } from './text-list.ts';
 
+/** Version of the layout that is written, in every segment. */
 export const SEGMENT_VERSION = 0;
 
 const INDEX_KEY = 'pyralog.segment';
 const HASH_BYTES = 32;
 
+/** Where a block of facts lies and what it holds. */
 export interface SegmentBlock extends FileBlock {
   readonly crc: number;
   readonly rows: number;
@@ -66,12 +68,14 @@ export interface SegmentBlock extends FileBlock {
   readonly maxTx: Tx;
 }
 
+/** Where a page of record headers and items lies and what it holds. */
 export interface SegmentPage extends FileBlock, PageStatistics {
   readonly crc: number;
   /** Before compression. */
   readonly contentBytes: number;
 }
 
+/** What a segment says of itself, at its end. */
 export interface SegmentFooter {
   readonly generation: number;
   /** Range [from, to) of the commit log. */
@@ -93,6 +97,7 @@ export interface SegmentFooter {
   readonly pages: readonly SegmentPage[];
 }
 
+/** A segment to be put, with what a manifest says of it. */
 export interface EncodedSegment {
   readonly bytes: Uint8Array;
   readonly name: string;

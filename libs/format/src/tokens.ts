@@ -28,6 +28,7 @@ const CHECKSUM_BYTES = 4;
 /** A key holds an entity, an attribute and a value, each with its zeros escaped. */
 const TEXT_LENGTH_MAX = 64 * 1024 * 1024;
 
+/** Where a listing goes on with its next page. */
 export interface Cursor {
   /** Which listing it belongs to, with what must stay the same between its pages: `state:eavt`. */
   readonly listing: string;

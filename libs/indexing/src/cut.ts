@@ -12,6 +12,7 @@ export interface CutRule {
   readonly bytesMax: number;
 }
 
+/** Parts of 262,144 facts or 64 MiB, whichever comes first. */
 export const DEFAULT_CUT: CutRule = { factsMax: 262_144, bytesMax: 64 * 1024 * 1024 };
 
 /** Counts the records of a part. */

@@ -25,6 +25,7 @@ export interface ScanBounds {
   readonly valueTo?: Value | undefined;
 }
 
+/** What a scan of an index order lists. */
 export interface ScanOptions {
   readonly basis: Tx;
   /** `facts`: every fact up to the basis. `state`: those in force. `now`: the same where nothing lies above the basis. */
@@ -36,6 +37,7 @@ export interface ScanOptions {
   readonly listed?: ((attribute: string) => boolean) | undefined;
 }
 
+/** Facts of a listing, and whether there are more behind them. */
 export interface Page {
   readonly facts: readonly Fact[];
   readonly more: boolean;
@@ -51,6 +53,7 @@ export function entityAsOf(view: IndexView, entity: string, basis: Tx): Read<Fac
   return entityState(view, entity, basis, (run) => run.info.minTx <= basis);
 }
 
+/** Which facts of an entity a history lists. */
 export interface HistoryOptions {
   readonly attribute?: string | undefined;
   /** Inclusive. */
@@ -158,12 +161,14 @@ export function* hasFacts(view: IndexView, attribute: string): Read<boolean> {
   return page.facts.length > 0;
 }
 
+/** Which page of a difference. */
 export interface DiffOptions {
   /** Key of the last subject of the page before, in eavt order. */
   readonly after?: Uint8Array | undefined;
   readonly limit: number;
 }
 
+/** What is in force at one moment and not at the other. */
 export interface DiffResult {
   readonly added: readonly Fact[];
   readonly removed: readonly Fact[];

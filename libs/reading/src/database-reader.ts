@@ -54,6 +54,7 @@ interface PageStart {
   readonly after: Uint8Array | undefined;
 }
 
+/** What a reader of a database stands on. */
 export interface DatabaseReaderOptions extends MomentDeps {
   readonly reader: PartitionReader;
 }

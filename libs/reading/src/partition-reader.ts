@@ -35,6 +35,7 @@ import { readSchema } from './schema-read.ts';
 import { LiveTransactions } from './live-transactions.ts';
 import { Waiters } from './waiters.ts';
 
+/** What a reader of a partition stands on. */
 export interface PartitionReaderOptions {
   readonly info: DatabaseInfo;
   readonly partition: PartitionNo;
@@ -64,7 +65,6 @@ export class PartitionReader implements BlockSource {
   #schemaAtManifest: Schema;
   #schema: Schema;
   #state: LogState = emptyLogState();
-  #roomWaiters: (() => void)[] = [];
 
   private constructor(options: PartitionReaderOptions) {
     this.#options = options;
@@ -179,7 +179,6 @@ export class PartitionReader implements BlockSource {
       this.#closedWaiters.reached(manifest.state.closed);
     }
     cache.retain(new Set(this.#runsByName.keys()));
-    for (const wake of this.#roomWaiters.splice(0)) wake();
   }
 
   /** Everything there is at this moment; stays right while the partition goes on. */
@@ -211,11 +210,9 @@ export class PartitionReader implements BlockSource {
     if (this.closed < tx) await this.#closedWaiters.wait(tx, timeoutMillis, signal);
   }
 
-  /** Resolves when few enough live parts wait for the indexer. */
-  async room(): Promise<void> {
-    while (this.#live.partCount > WAITING_PARTS_MAX) {
-      await new Promise<void>((resolve) => this.#roomWaiters.push(resolve));
-    }
+  /** Whether few enough live parts wait for the indexer that more facts may come (I13). */
+  get hasRoom(): boolean {
+    return this.#live.partCount <= WAITING_PARTS_MAX;
   }
 
   #foldSchema(facts: FactColumns): void {

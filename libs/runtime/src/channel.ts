@@ -73,8 +73,14 @@ export class PortChannel extends ChannelBase {
   }
 }
 
-/** One end of a pair within a thread: the same manners as between threads, clones included. */
-class LocalChannel extends ChannelBase {
+/** One end of a pair within a thread. */
+export interface LocalEnd extends Channel {
+  /** Closes, and tells the other end of a crash. */
+  crash(error: Error): void;
+}
+
+/** The same manners as between threads, clones included. */
+class LocalChannel extends ChannelBase implements LocalEnd {
   peer: LocalChannel | undefined;
 
   post(message: unknown, transfer: readonly ArrayBuffer[] = []): void {
@@ -84,23 +90,31 @@ class LocalChannel extends ChannelBase {
   }
 
   close(): void {
+    this.#end(undefined);
+  }
+
+  crash(error: Error): void {
+    this.#end(error);
+  }
+
+  #end(error: Error | undefined): void {
     this.ended(undefined);
-    queueMicrotask(() => this.peer?.ended(undefined));
+    queueMicrotask(() => this.peer?.ended(error));
   }
 }
 
 /** Two connected ends within this thread. */
-export function channelPair(): readonly [Channel, Channel] {
+export function channelPair(): readonly [LocalEnd, LocalEnd] {
   const [a, b] = [new LocalChannel(), new LocalChannel()];
   a.peer = b;
   b.peer = a;
   return [a, b];
 }
 
-interface Envelope {
-  readonly lane: string;
-  readonly message: unknown;
-}
+type Envelope =
+  | { readonly lane: string; readonly message: unknown }
+  /** The last of its lane. */
+  | { readonly lane: string; readonly closed: true };
 
 class Lane extends ChannelBase {
   readonly #name: string;
@@ -118,6 +132,7 @@ class Lane extends ChannelBase {
   }
 
   close(): void {
+    if (!this.closed) this.#carrier.post({ lane: this.#name, closed: true } satisfies Envelope);
     this.ended(undefined);
   }
 
@@ -125,7 +140,7 @@ class Lane extends ChannelBase {
     this.received(message);
   }
 
-  carrierEnded(error: Error | undefined): void {
+  otherEnded(error: Error | undefined): void {
     this.ended(error);
   }
 }
@@ -137,13 +152,14 @@ export function lanes<Name extends string>(
 ): Readonly<Record<Name, Channel>> {
   const byName = new Map<string, Lane>(names.map((name) => [name, new Lane(name, carrier)]));
   carrier.listen((envelope) => {
-    const { lane, message } = envelope as Envelope;
-    const found = byName.get(lane);
-    assert(found !== undefined, `a channel has no lane ${lane}`);
-    found.take(message);
+    const told = envelope as Envelope;
+    const lane = byName.get(told.lane);
+    assert(lane !== undefined, `a channel has no lane ${told.lane}`);
+    if ('closed' in told) lane.otherEnded(undefined);
+    else lane.take(told.message);
   });
   carrier.onClose((error) => {
-    for (const lane of byName.values()) lane.carrierEnded(error);
+    for (const lane of byName.values()) lane.otherEnded(error);
   });
   return Object.fromEntries(byName) as unknown as Record<Name, Channel>;
 }

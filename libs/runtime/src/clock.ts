@@ -24,14 +24,14 @@ export class SystemClock implements Clock {
 
 /** Node's timers. */
 export class SystemTimers implements Timers {
-  sleep(delayMillis: number, signal?: AbortSignal): Promise<void> {
+  sleep(delayMillis: number, signal?: AbortSignal, keepAlive = false): Promise<void> {
     return new Promise((resolve) => {
       const done = (): void => {
-        clearTimeout(timer);
+        timer[Symbol.dispose]();
         signal?.removeEventListener('abort', done);
         resolve();
       };
-      const timer = setTimeout(done, delayMillis).unref();
+      const timer = startTimer(delayMillis, done, keepAlive);
       if (signal?.aborted) done();
       else signal?.addEventListener('abort', done, { once: true });
     });
@@ -44,7 +44,20 @@ export class SystemTimers implements Timers {
   }
 
   after(delayMillis: number, call: () => void): Disposable {
-    const timer = setTimeout(call, delayMillis).unref();
-    return { [Symbol.dispose]: () => clearTimeout(timer) };
+    return startTimer(delayMillis, call, false);
   }
+}
+
+/** The longest that Node can wait at once; of what is longer it makes a millisecond. */
+const TIMEOUT_MILLIS_MAX = 2 ** 31 - 1;
+
+function startTimer(delayMillis: number, call: () => void, keepAlive: boolean): Disposable {
+  let timer: NodeJS.Timeout;
+  const wait = (millis: number): void => {
+    const rest = millis - TIMEOUT_MILLIS_MAX;
+    timer = setTimeout(rest > 0 ? () => wait(rest) : call, Math.min(millis, TIMEOUT_MILLIS_MAX));
+    if (!keepAlive) timer.unref();
+  };
+  wait(delayMillis);
+  return { [Symbol.dispose]: () => clearTimeout(timer) };
 }

@@ -9,8 +9,17 @@ interface EntryModule {
   run(channel: Channel, data: unknown): Promise<void>;
 }
 
+/** How long a thread that was told to end may go on with what it is doing, in milliseconds. */
+const END_MILLIS_MAX = 10_000;
+
 /** Threads of the operating system. A thread is told to end by the end of its channel. */
 export class WorkerThreads implements Threads {
+  readonly #endMillisMax: number;
+
+  constructor(endMillisMax: number = END_MILLIS_MAX) {
+    this.#endMillisMax = endMillisMax;
+  }
+
   start(entry: URL, data: unknown): Thread {
     // From source, Node has to learn TypeScript first; a built package is plain JavaScript.
     const source = entry.pathname.endsWith('.ts');
@@ -33,12 +42,20 @@ export class WorkerThreads implements Threads {
     });
     // Whoever starts a thread may look at its end later.
     ended.catch(() => undefined);
+    const kill = async (): Promise<void> => {
+      await worker.terminate();
+      await ended.catch(() => undefined);
+    };
+    const endMillisMax = this.#endMillisMax;
     return {
       channel,
       ended,
+      kill,
       async [Symbol.asyncDispose]() {
         channel.close();
+        const limit = setTimeout(() => void kill(), endMillisMax);
         await ended.catch(() => undefined);
+        clearTimeout(limit);
       },
     };
   }
@@ -59,16 +76,25 @@ function bootFile(source: boolean): string {
 export class InlineThreads implements Threads {
   start(entry: URL, data: unknown): Thread {
     const [mine, its] = channelPair();
-    const ended = import(entry.href).then((module: EntryModule) =>
-      module.run(its, structuredClone(data)),
-    );
+    let killed: (reason: Error) => void = () => undefined;
+    const given: unknown = structuredClone(data);
+    const running = import(entry.href).then((module: EntryModule) => module.run(its, given));
+    const ended = new Promise<void>((resolve, reject) => {
+      killed = reject;
+      running.then(resolve, reject);
+    });
     ended.then(
       () => its.close(),
-      () => its.close(),
+      (error: unknown) => its.crash(error instanceof Error ? error : new Error(String(error))),
     );
     return {
       channel: mine,
       ended,
+      // Nothing here can be ended from outside: it goes on without a way to tell anybody.
+      async kill() {
+        killed(new Error('a thread was killed'));
+        mine.close();
+      },
       async [Symbol.asyncDispose]() {
         mine.close();
         await ended.catch(() => undefined);

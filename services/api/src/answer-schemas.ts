@@ -26,7 +26,7 @@ const next = z
   .nullable()
   .meta({ description: '`cursor` of the next page; null on the last.' });
 
-export const valueSchema: z.ZodType = z
+const valueSchema: z.ZodType = z
   .union([
     z.string(),
     z.boolean(),
@@ -52,7 +52,7 @@ const metaSchema = z.record(z.string(), valueOrValues).meta({
   examples: [{ author: 'user:alice', reason: 'typo' }],
 });
 
-export const factSchema: z.ZodType = z
+const factSchema: z.ZodType = z
   .strictObject({
     entity: z.string(),
     attribute: z.string(),
@@ -221,6 +221,16 @@ export const statusSchema: z.ZodType = z
         liveFacts: z.int().meta({ description: 'Facts that only the log and memory hold so far.' }),
         manifest: z.int(),
         runs: z.int(),
+        troubles: z
+          .array(
+            z.strictObject({
+              part: z.enum(['log', 'index']),
+              code: z.string(),
+              detail: z.string(),
+              since: z.string().meta({ description: 'RFC 3339.' }),
+            }),
+          )
+          .meta({ description: 'What does not work at the moment; empty while all is well.' }),
       }),
     ),
     bytes: z.record(z.string(), z.int()).meta({ description: 'Stored bytes by kind.' }),

@@ -28,7 +28,7 @@ import {
   transactionSchema,
   transactionsSchema,
 } from './answer-schemas.ts';
-import { linesOf } from './bodies.ts';
+import { BodyBudget, linesOf } from './bodies.ts';
 import { isLoopback } from './guard.ts';
 import { parseMoment } from './moment.ts';
 import { MalformedText, parseQueryString } from './query-string.ts';
@@ -144,6 +144,14 @@ describe('the documentation tells the truth: every answer fits its schema', () =
             liveFacts: 3,
             manifest: 0,
             runs: 0,
+            troubles: [
+              {
+                part: 'log',
+                code: 'storage-full',
+                detail: 'The disk is full.',
+                since: '2026-01-01T00:00:00Z',
+              },
+            ],
           },
         ],
         bytes: { runs: 5 },
@@ -179,7 +187,7 @@ test('lines are found wherever a body is cut into chunks, blank ones left out, n
           yield body.subarray(at);
         }
         const found: [number, string][] = [];
-        for await (const { number, bytes } of linesOf(chunks()))
+        for await (const { number, bytes } of linesOf(chunks(), new BodyBudget(1e9)))
           found.push([number, Buffer.from(bytes ?? []).toString()]);
         const expected = lines
           .map((text, i): [number, string] => [
@@ -200,7 +208,7 @@ test('a line beyond the limit has no bytes, and those after it are whole', async
     yield Buffer.from('89\n12345');
   }
   const found: unknown[] = [];
-  for await (const { number, bytes } of linesOf(chunks(), 5))
+  for await (const { number, bytes } of linesOf(chunks(), new BodyBudget(1e9), 5))
     found.push([number, bytes === undefined ? undefined : Buffer.from(bytes).toString()]);
   expect(found).toEqual([
     [1, '12345'],

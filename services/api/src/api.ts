@@ -15,6 +15,7 @@ import { operationRoutes } from './operation-routes.ts';
 import { problemFor, sendProblem } from './problems.ts';
 import { parseQueryString } from './query-string.ts';
 import { readRoutes } from './read-routes.ts';
+import { RepeatedErrors } from './repeated-errors.ts';
 import { RouteTable } from './route-table.ts';
 import { validatorCompiler } from './validation.ts';
 import { writeRoutes } from './write-routes.ts';
@@ -29,6 +30,7 @@ const DEFAULTS: ApiConfig = {
   feedReadersMax: 1_000,
   heartbeatMillis: 15_000,
   longPollMillis: 20_000,
+  bodyMillis: 300_000,
   drainMillis: 10_000,
 };
 
@@ -41,8 +43,12 @@ const IDLE_CHECK_MILLIS = 50;
 export interface ApiOptions {
   readonly host: DatabaseHost;
   readonly version: string;
-  /** Told of every error that the operator should see: failing storage, damage, defects (`internal`, with its cause). */
-  readonly onError: (error: PyralogError) => void;
+  /**
+   * Told of the errors that the operator should see: failing storage, damage, defects (`internal`, with its cause). Of one that
+   * many are answered with it is told once a minute.
+   * @param more how many were answered with the same since it was told last
+   */
+  readonly onError: (error: PyralogError, more: number) => void;
   readonly config?: Partial<ApiConfig> | undefined;
   /** What `/metrics` shows; default one of the door's own. */
   readonly metrics?: Registry | undefined;
@@ -51,6 +57,9 @@ export interface ApiOptions {
   /** Why the server cannot serve yet; empty when it can. */
   readonly notReady?: (() => readonly string[]) | undefined;
 }
+
+/** A peer that is gone without a word is asked after this time, and given up by the system when it stays silent. */
+const KEEP_ALIVE_PROBE_MILLIS = 60_000;
 
 /** A running HTTP door. */
 export interface Api extends AsyncDisposable {
@@ -72,7 +81,9 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   const timers = options.timers ?? new SystemTimers();
   const config = { ...DEFAULTS, ...options.config };
   const stopping = new AbortController();
-  const metrics = new DoorMetrics(options.metrics ?? new Registry());
+  const notReady = options.notReady ?? (() => []);
+  const metrics = new DoorMetrics(options.metrics ?? new Registry(), notReady);
+  const repeated = new RepeatedErrors(clock, options.onError);
   const door: Door = {
     host: options.host,
     version: options.version,
@@ -82,13 +93,16 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     timers,
     budget: new BodyBudget(config.bodyBytesMax),
     stopping: stopping.signal,
-    notReady: options.notReady ?? (() => []),
+    notReady,
+    onProblem: (problem) => {
+      if (problem.row.log === 'error') repeated.met(problem);
+    },
   };
   const routes = new RouteTable();
   const app = newApp(routes);
   const listening = { loopback: true };
   const silent = silentSockets(app);
-  hooks(app, door, { routes, listening, onError: options.onError });
+  hooks(app, door, { routes, listening });
   await documentation(app, options.version);
   operationRoutes(app, door);
   writeRoutes(app, door);
@@ -111,7 +125,11 @@ export async function createApi(options: ApiOptions): Promise<Api> {
 function newApp(routes: RouteTable): App {
   const app = fastify({
     bodyLimit: DOCUMENT_BYTES_MAX,
-    http: { maxHeaderSize: HEADER_BYTES_MAX },
+    http: {
+      maxHeaderSize: HEADER_BYTES_MAX,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_PROBE_MILLIS,
+    },
     routerOptions: { maxParamLength: PATH_PART_MAX, querystringParser: parseQueryString },
     // A request that comes while the server stops is answered by a problem like every other.
     return503OnClosing: false,
@@ -132,11 +150,10 @@ function newApp(routes: RouteTable): App {
 interface HookOptions {
   readonly routes: RouteTable;
   readonly listening: { readonly loopback: boolean };
-  readonly onError: ApiOptions['onError'];
 }
 
-function hooks(app: App, door: Door, { routes, listening, onError }: HookOptions): void {
-  const { stopping, metrics } = door;
+function hooks(app: App, door: Door, { routes, listening }: HookOptions): void {
+  const { stopping, metrics, onProblem } = door;
   app.addHook('onRequest', (request, reply, done) => {
     try {
       if (stopping.aborted) refuseWhileStopping(request, reply);
@@ -157,7 +174,7 @@ function hooks(app: App, door: Door, { routes, listening, onError }: HookOptions
   });
   app.setErrorHandler((error, _request, reply) => {
     const problem = problemFor(error);
-    if (problem.row.log === 'error') onError(problem);
+    onProblem(problem);
     void sendProblem(reply, problem);
   });
   app.setNotFoundHandler((request, reply) => {

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { DOCUMENT_BYTES_MAX, PyralogError } from '@pyralog/model';
+import { DOCUMENT_BYTES_MAX, isPyralogError, PyralogError } from '@pyralog/model';
+import type { Timers } from '@pyralog/runtime';
 import type { FastifyRequest } from 'fastify';
 import { bodyTooLarge } from './problems.ts';
 
@@ -58,17 +59,29 @@ export function mediaType(request: FastifyRequest, allowed: readonly string[]): 
   return type;
 }
 
+/** How long a whole body may be on its way. */
+export interface BodyLimit {
+  readonly timers: Timers;
+  readonly millis: number;
+}
+
 /**
  * A whole body. What exceeds the limit is refused at once; the server reads on and forgets, so that the sender gets its answer.
  * The caller gives `bytes` back to the budget when it is done with them.
  *
- * @throws transaction-too-large, busy; json-malformed where the sender went away in the middle
+ * @throws transaction-too-large, busy, request-timeout; json-malformed where the sender went away in the middle
  */
-export function readBody(body: IncomingMessage, budget: BodyBudget): Promise<Buffer> {
+export function readBody(
+  body: IncomingMessage,
+  budget: BodyBudget,
+  { timers, millis }: BodyLimit,
+): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
+    const limit = timers.after(millis, () => refuse(bodyTooSlow(millis)));
     const end = (): void => {
+      limit[Symbol.dispose]();
       body.off('data', data).off('end', finish).off('error', cut).off('close', cut);
     };
     const refuse = (error: unknown): void => {
@@ -100,54 +113,99 @@ export function readBody(body: IncomingMessage, budget: BodyBudget): Promise<Buf
   });
 }
 
-/** A line of a body, or a refusal of what is too long to be kept. `number` counts from 1, blank lines too. */
-export interface Line {
-  readonly number: number;
-  readonly bytes: Uint8Array | undefined;
+function bodyTooSlow(millis: number): PyralogError {
+  return new PyralogError(
+    'request-timeout',
+    `The body was not complete within ${millis / 1_000} seconds.`,
+    { hint: 'Send smaller transactions, or a stream of them as application/x-ndjson.' },
+  );
 }
 
-/** The lines of a body without their ends. Blank ones are left out, one beyond the limit has no bytes. */
+/**
+ * A line of a body, or why it was not kept. `number` counts from 1, blank lines too. Its bytes are taken from the budget, to
+ * which whoever is done with them gives them back.
+ */
+export type Line =
+  | { readonly number: number; readonly bytes: Uint8Array }
+  | { readonly number: number; readonly bytes: undefined; readonly refusal: PyralogError };
+
+/** The lines of a body without their ends. Blank ones are left out, one beyond the limit or the budget is refused. */
 export async function* linesOf(
   body: AsyncIterable<Uint8Array>,
+  budget: BodyBudget,
   bytesMax: number = DOCUMENT_BYTES_MAX,
 ): AsyncGenerator<Line> {
-  let parts: Uint8Array[] = [];
-  let kept = 0;
-  let tooLong = false;
-  let number = 1;
-  const keep = (part: Uint8Array): void => {
-    if (tooLong || part.length === 0) return;
-    kept += part.length;
-    parts.push(part);
-    if (kept <= bytesMax) return;
-    tooLong = true;
-    parts = [];
-  };
-  const line = (): Line | undefined => {
-    const bytes = parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts);
-    const found = tooLong
-      ? { number, bytes: undefined }
-      : isBlank(bytes)
-        ? undefined
-        : { number, bytes: withoutReturn(bytes) };
-    parts = [];
-    kept = 0;
-    tooLong = false;
-    number++;
-    return found;
-  };
-  for await (const chunk of body) {
-    let from = 0;
-    for (let at = chunk.indexOf(NEWLINE); at >= 0; at = chunk.indexOf(NEWLINE, from)) {
-      keep(chunk.subarray(from, at));
-      from = at + 1;
-      const found = line();
-      if (found !== undefined) yield found;
+  const line = new LineBuffer(budget, bytesMax);
+  try {
+    for await (const chunk of body) {
+      let from = 0;
+      for (let at = chunk.indexOf(NEWLINE); at >= 0; at = chunk.indexOf(NEWLINE, from)) {
+        line.keep(chunk.subarray(from, at));
+        from = at + 1;
+        const found = line.end();
+        if (found !== undefined) yield found;
+      }
+      line.keep(chunk.subarray(from));
     }
-    keep(chunk.subarray(from));
+    const last = line.end();
+    if (last !== undefined) yield last;
+  } finally {
+    line.drop();
   }
-  const last = line();
-  if (last !== undefined) yield last;
+}
+
+/** The line that is being read. */
+class LineBuffer {
+  readonly #budget: BodyBudget;
+  readonly #bytesMax: number;
+  #parts: Uint8Array[] = [];
+  #bytes = 0;
+  #refusal: PyralogError | undefined;
+  #number = 1;
+
+  constructor(budget: BodyBudget, bytesMax: number) {
+    this.#budget = budget;
+    this.#bytesMax = bytesMax;
+  }
+
+  keep(part: Uint8Array): void {
+    if (this.#refusal !== undefined || part.length === 0) return;
+    try {
+      if (this.#bytes + part.length > this.#bytesMax) throw bodyTooLarge();
+      this.#budget.take(part.length);
+    } catch (error) {
+      if (!isPyralogError(error)) throw error;
+      this.drop();
+      this.#refusal = error;
+      return;
+    }
+    this.#bytes += part.length;
+    this.#parts.push(part);
+  }
+
+  /** The line that ends here; undefined for a blank one. */
+  end(): Line | undefined {
+    const number = this.#number++;
+    const refusal = this.#refusal;
+    this.#refusal = undefined;
+    if (refusal !== undefined) return { number, bytes: undefined, refusal };
+    const parts = this.#parts;
+    const bytes = withoutReturn(
+      parts.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat(parts),
+    );
+    const blank = isBlank(bytes);
+    this.#budget.give(this.#bytes - (blank ? 0 : bytes.length));
+    this.#parts = [];
+    this.#bytes = 0;
+    return blank ? undefined : { number, bytes };
+  }
+
+  /** Forgets what was kept of it. */
+  drop(): void {
+    this.#budget.give(this.#bytes);
+    this.#parts = [];
+    this.#bytes = 0;
+  }
 }
 
 function isBlank(bytes: Uint8Array): boolean {

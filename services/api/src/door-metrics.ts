@@ -10,7 +10,8 @@ export class DoorMetrics {
   readonly #facts: Counter<'database'>;
   readonly #feeds: Gauge<'database'>;
 
-  constructor(registry: Registry) {
+  /** @param notReady why the server cannot serve; nothing when it can */
+  constructor(registry: Registry, notReady: () => readonly string[]) {
     this.#registry = registry;
     const registers = [registry];
     this.#requests = new Histogram({
@@ -37,6 +38,14 @@ export class DoorMetrics {
       help: 'Feeds that are being read.',
       labelNames: ['database'],
       registers,
+    });
+    new Gauge({
+      name: 'pyralog_ready',
+      help: '1 where the server can serve, 0 where something does not work: /healthz/ready says what.',
+      registers,
+      collect() {
+        this.set(notReady().length === 0 ? 1 : 0);
+      },
     });
   }
 

@@ -25,6 +25,8 @@ export interface ApiConfig {
   readonly heartbeatMillis: number;
   /** How long a long poll waits where the request does not say. */
   readonly longPollMillis: number;
+  /** How long the body of a single document may take to arrive. */
+  readonly bodyMillis: number;
   /** How long `close` waits for requests on their way. */
   readonly drainMillis: number;
 }
@@ -42,6 +44,8 @@ export interface Door {
   readonly stopping: AbortSignal;
   /** Why the server cannot serve yet; empty when it can. */
   readonly notReady: () => readonly string[];
+  /** Told of every problem that somebody is answered with; tells the operator of those that are his. */
+  readonly onProblem: (problem: PyralogError) => void;
 }
 
 export type App = FastifyInstance<
@@ -96,6 +100,10 @@ const PROBLEMS = {
   404: {
     meaning: 'There is no such database, entity or transaction.',
     example: new PyralogError('database-not-found', 'There is no database "mian".'),
+  },
+  408: {
+    meaning: 'The body did not arrive in time.',
+    example: new PyralogError('request-timeout', 'The body was not complete within 300 seconds.'),
   },
   409: {
     meaning: 'The state of the database forbids it.',

@@ -122,7 +122,12 @@ class Readers {
       prefix,
       signal: stop.signal,
     };
-    return { events: database.feed(asked)[Symbol.asyncIterator](), signal: stop.signal, end };
+    return {
+      events: database.feed(asked)[Symbol.asyncIterator](),
+      signal: stop.signal,
+      onProblem: this.#door.onProblem,
+      end,
+    };
   }
 }
 

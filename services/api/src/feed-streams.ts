@@ -1,4 +1,5 @@
 import { type FeedEvent, printFeedEvent, printProblem } from '@pyralog/client';
+import type { PyralogError } from '@pyralog/model';
 import type { Timers } from '@pyralog/runtime';
 import { problemFor } from './problems.ts';
 
@@ -11,6 +12,8 @@ const POLL_TEXT_MAX = 1024 * 1024;
 export interface FeedReading {
   readonly events: AsyncIterator<FeedEvent>;
   readonly signal: AbortSignal;
+  /** Told of a problem that ends it on the way. */
+  readonly onProblem: (problem: PyralogError) => void;
 }
 
 /** An answer up to now: `next` is known only at its end. */
@@ -42,7 +45,7 @@ export function feedLines(reading: FeedReading, first: IteratorResult<FeedEvent>
         text = '';
       }
     } catch (error) {
-      text += `${printProblem(problemFor(error))}\n`;
+      text += `${problemText(reading, error)}\n`;
     } finally {
       endReading(reading);
     }
@@ -51,6 +54,13 @@ export function feedLines(reading: FeedReading, first: IteratorResult<FeedEvent>
   return { texts: texts(), next: () => next };
 }
 
+function problemText({ onProblem }: FeedReading, error: unknown): string {
+  const problem = problemFor(error);
+  onProblem(problem);
+  return printProblem(problem);
+}
+
+/** How server-sent events are kept alive. */
 export interface SseOptions {
   readonly timers: Timers;
   /** A comment is sent when nothing was for so long, so that both ends notice a dead connection. */
@@ -76,8 +86,7 @@ export async function* feedServerSentEvents(
       step = next.result();
     }
   } catch (error) {
-    if (!reading.signal.aborted)
-      yield `event: problem\ndata: ${printProblem(problemFor(error))}\n\n`;
+    if (!reading.signal.aborted) yield `event: problem\ndata: ${problemText(reading, error)}\n\n`;
   } finally {
     endReading(reading);
   }

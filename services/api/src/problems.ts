@@ -58,6 +58,8 @@ export function bodyTooLarge(): PyralogError {
 
 /** Answers with the problem document of an error. */
 export function sendProblem(reply: FastifyReply, error: PyralogError): FastifyReply {
+  // Otherwise the rest of a body that never comes would hold the connection.
+  if (error.row.http === 408) reply.header('connection', 'close');
   if (error.row.retry === 'later' && error.row.http >= 429) reply.header('retry-after', '1');
   return reply
     .code(error.row.http)

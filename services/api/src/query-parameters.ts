@@ -21,7 +21,7 @@ import { parseMoment } from './moment.ts';
  * knows are read by the model, whose refusals pass through zod unchanged.
  */
 
-export const PAGE_ROWS_MAX = 10_000;
+const PAGE_ROWS_MAX = 10_000;
 const TIMEOUT_MILLIS_MAX = 60_000;
 
 const moment = (

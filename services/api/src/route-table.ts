@@ -1,3 +1,5 @@
+import { compareUtf8 } from '@pyralog/base';
+
 /** Which methods an address has, so that a wrong method is told from a wrong address. */
 export class RouteTable {
   readonly #routes: { readonly pattern: RegExp; readonly methods: Set<string> }[] = [];
@@ -24,6 +26,6 @@ export class RouteTable {
     const found = this.#routes
       .filter(({ pattern }) => pattern.test(path))
       .flatMap(({ methods }) => [...methods]);
-    return [...new Set(found)].toSorted();
+    return [...new Set(found)].toSorted(compareUtf8);
   }
 }

@@ -1,7 +1,7 @@
 import { type CommitResult, type Database, printCommit, printProblem } from '@pyralog/client';
 import { PyralogError } from '@pyralog/model';
-import { bodyTooLarge, problemFor } from './problems.ts';
-import type { Line } from './bodies.ts';
+import { problemFor } from './problems.ts';
+import type { BodyBudget, Line } from './bodies.ts';
 
 export interface LinesOptions {
   readonly transact: Database['transact'];
@@ -15,6 +15,10 @@ export interface LinesOptions {
   readonly unsentMax: number;
   /** Ends the reading of lines; what is on its way is answered. */
   readonly stopping: AbortSignal;
+  /** Gets back the bytes of lines that are done. */
+  readonly budget: Pick<BodyBudget, 'give'>;
+  /** Told of every problem that a line is answered with. */
+  readonly onProblem: (problem: PyralogError) => void;
 }
 
 /** Characters of answers that go out together. */
@@ -74,7 +78,10 @@ class Window {
       for await (const line of lines) {
         while (this.#isFull() && !this.#ended)
           await new Promise<void>((resolve) => (this.#wakeReader = resolve));
-        if (this.#ended) return;
+        if (this.#ended) {
+          this.#options.budget.give(line.bytes?.length ?? 0);
+          return;
+        }
         this.#lastLine = line.number;
         this.#start(line);
       }
@@ -138,19 +145,24 @@ class Window {
     );
   }
 
-  #start({ number, bytes }: Line): void {
+  #start(line: Line): void {
+    const { number, bytes } = line;
     if (bytes === undefined) {
-      this.#refuse(number, bodyTooLarge());
+      this.#refuse(number, line.refusal);
       return;
     }
+    const { transact, withFacts, onProblem } = this.#options;
     const entry: Entry = { bytes: bytes.length, answer: undefined };
     this.#entries.push(entry);
     this.#inFlight++;
     this.#bytes += entry.bytes;
-    this.#options.transact(bytes).then(
-      (result: CommitResult) =>
-        this.#settle(entry, `${printCommit(result, this.#options.withFacts)}\n`),
-      (error: unknown) => this.#settle(entry, problemLine(number, problemFor(error))),
+    transact(bytes).then(
+      (result: CommitResult) => this.#settle(entry, `${printCommit(result, withFacts)}\n`),
+      (error: unknown) => {
+        const problem = problemFor(error);
+        onProblem(problem);
+        this.#settle(entry, problemLine(number, problem));
+      },
     );
   }
 
@@ -158,6 +170,7 @@ class Window {
     entry.answer = answer;
     this.#inFlight--;
     this.#bytes -= entry.bytes;
+    this.#options.budget.give(entry.bytes);
     this.#unsent += answer.length;
     this.#wakeReader();
     if (this.#entries[0] === entry) this.#wakeWriter();

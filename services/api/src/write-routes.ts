@@ -114,7 +114,7 @@ export function writeRoutes(app: App, door: Door): void {
               'application/x-ndjson': { schema: commitSchema },
             },
           },
-          ...problemDocs(400, 404, 409, 413, 415, 422, 503),
+          ...problemDocs(400, 404, 408, 409, 413, 415, 422, 503),
         },
       },
     },
@@ -125,7 +125,7 @@ export function writeRoutes(app: App, door: Door): void {
       const transact = door.metrics.counted(database);
       if (type === 'application/x-ndjson')
         return streamTransactions(request, reply, { door, transact, withFacts: facts ?? false });
-      const body = await readBody(bodyStream(request), door.budget);
+      const body = await wholeBody(request, door);
       try {
         const result = await transact(body);
         return reply
@@ -151,13 +151,15 @@ function streamTransactions(
   { door, transact, withFacts }: StreamOptions,
 ): FastifyReply {
   const { config, stopping } = door;
-  const answers = answerLines(linesOf(bodyStream(request)), {
+  const answers = answerLines(linesOf(bodyStream(request), door.budget), {
     transact,
     withFacts,
     inFlightMax: config.linesInFlightMax,
     bytesMax: config.lineBytesInFlightMax,
     unsentMax: config.unsentAnswersMax,
     stopping,
+    budget: door.budget,
+    onProblem: door.onProblem,
   });
   return reply
     .type(NDJSON_TYPE)
@@ -170,11 +172,16 @@ function bodyStream(request: FastifyRequest): IncomingMessage {
   return request.raw;
 }
 
+/** To be given back to the door's budget. */
+function wholeBody(request: FastifyRequest, { budget, timers, config }: Door): Promise<Buffer> {
+  return readBody(bodyStream(request), budget, { timers, millis: config.bodyMillis });
+}
+
 /** @throws json-malformed, parameter-invalid, media-type-unsupported */
 async function createOptions(request: FastifyRequest, door: Door): Promise<CreateOptions> {
   if (request.body === undefined || request.body === null) return {};
   mediaType(request, ['application/json']);
-  const body = await readBody(bodyStream(request), door.budget);
+  const body = await wholeBody(request, door);
   try {
     if (body.length === 0) return {};
     const json = parseJson(body);

@@ -43,6 +43,8 @@ export interface IndexerOptions {
   readonly cutRule: CutRule;
   /** Told of every manifest that this indexer wrote or found to be the newest. */
   readonly onManifest: (manifest: Manifest) => void;
+  /** Told when it has written a manifest, or taken all that was in the log when it began: it works. */
+  readonly onProgress: () => void;
 }
 
 /** A log made anew begins another generation; the first is this. */
@@ -72,15 +74,24 @@ export class Indexer {
     this.#segment = new SegmentBuilder(GENERATION, this.#state);
   }
 
-  /** Follows the log from where the newest manifest ends, until the signal aborts. */
+  /**
+   * Follows the log from where the newest manifest ends, until the signal aborts. Rejects with whatever
+   * its ports refuse: nothing is half done then, and to go on is to run it again.
+   */
   static async run(options: IndexerOptions, signal: AbortSignal): Promise<void> {
     const indexer = new Indexer(options);
     await indexer.#start();
-    const { log, topic } = options;
+    const { log, topic, onProgress } = options;
+    const { end } = await log.bounds(topic);
+    let level = indexer.#state.next >= end;
+    if (level) onProgress();
     for await (const batch of log.read(topic, indexer.#state.next, { follow: true, signal })) {
       for (const record of batch) {
         await indexer.#take(record);
         if (signal.aborted) return;
+        if (level || indexer.#state.next < end) continue;
+        level = true;
+        onProgress();
       }
     }
   }
@@ -128,7 +139,7 @@ export class Indexer {
 
   /** Writes what was taken since the last cut. */
   async #flush(): Promise<void> {
-    const { info, partition, codec, onManifest } = this.#options;
+    const { info, partition, codec, onManifest, onProgress } = this.#options;
     const before = this.#manifest;
     const from = before?.state.next ?? emptyLogState().next;
     const segment = await this.#putSegment();
@@ -163,6 +174,7 @@ export class Indexer {
     this.#manifest = await this.#publish(manifest);
     this.#begin(this.#state);
     onManifest(this.#manifest);
+    onProgress();
   }
 
   async #putSegment(): Promise<SegmentInfo> {

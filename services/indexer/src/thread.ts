@@ -19,10 +19,10 @@ export interface IndexerThreadData {
   readonly bucketDir: string | undefined;
 }
 
-/** What it tells on its `manifests` lane. */
-export interface ManifestMessage {
-  readonly number: number;
-}
+/** What it tells on its `manifests` lane, as its options name it. */
+export type IndexerMessage =
+  | { readonly kind: 'manifest'; readonly number: number }
+  | { readonly kind: 'progress' };
 
 /** Lanes of the channel between a host and its indexer thread. */
 export const INDEXER_LANES = ['log', 'objects', 'manifests'] as const;
@@ -33,7 +33,8 @@ export async function run(channel: Channel, data: unknown): Promise<void> {
   const { log, objects, manifests } = lanes(channel, INDEXER_LANES);
   const stop = new AbortController();
   manifests.onClose(() => stop.abort());
-  const local = bucketDir === undefined ? undefined : await LocalObjects.open({ dir: bucketDir });
+  await using local =
+    bucketDir === undefined ? undefined : await LocalObjects.open({ dir: bucketDir });
   const running = Indexer.run(
     {
       info,
@@ -43,7 +44,9 @@ export async function run(channel: Channel, data: unknown): Promise<void> {
       log: new RemoteLog(log),
       objects: local ?? new RemoteObjects(objects),
       codec: await createCodec(),
-      onManifest: ({ number }) => manifests.post({ number } satisfies ManifestMessage),
+      onManifest: ({ number }) =>
+        manifests.post({ kind: 'manifest', number } satisfies IndexerMessage),
+      onProgress: () => manifests.post({ kind: 'progress' } satisfies IndexerMessage),
     },
     stop.signal,
   );
@@ -51,5 +54,4 @@ export async function run(channel: Channel, data: unknown): Promise<void> {
     // Told to end, it may find its ports closed at any step.
     if (!stop.signal.aborted) throw error;
   });
-  await local?.[Symbol.asyncDispose]();
 }

@@ -1,7 +1,6 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { toHex } from '@pyralog/base';
-import type { CreateOptions, Database, DatabaseHost } from '@pyralog/client';
+import type { CreateOptions, Database, DatabaseHost, Trouble } from '@pyralog/client';
 import {
   databaseKey,
   databaseOfKey,
@@ -28,16 +27,42 @@ export interface EmbeddedOptions {
   readonly cutRule?: CutRule | undefined;
   /** Memory for decoded blocks, in bytes. */
   readonly cacheBytes?: number | undefined;
-  /** Told of failures behind the scenes; default: a line on stderr. */
+  /** Told when something behind the scenes begins to fail, and of each new way in which it does; default: a line on stderr. */
   readonly onFailure?: ((what: string, error: unknown) => void) | undefined;
+  /** Told when it works again; default: a line on stderr. */
+  readonly onRecovery?: ((what: string) => void) | undefined;
 }
 
 const CACHE_BYTES = 64 * 1024 * 1024;
+
+type Storage = Pick<EmbeddedPorts, 'log' | 'objects' | 'bucketDir'>;
+
+function inMemory(): Storage {
+  return { log: new MemoryLog(), objects: new MemoryObjects(), bucketDir: undefined };
+}
+
+async function inFolder(dir: string): Promise<Storage> {
+  // The log first: it has the lock of the folder.
+  const log = await LocalLog.open({ dir: join(dir, 'log') });
+  const bucketDir = join(dir, 'bucket');
+  try {
+    return { log, objects: await LocalObjects.open({ dir: bucketDir }), bucketDir };
+  } catch (error) {
+    await log[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+const TROUBLED: Readonly<Record<Trouble['part'], string>> = {
+  log: 'the commit log cannot be written',
+  index: 'the index cannot be written',
+};
 
 /** The databases of a folder, or of memory, in this process. */
 export class EmbeddedHost implements DatabaseHost {
   readonly #ports: EmbeddedPorts;
   readonly #open = new Map<string, Promise<EmbeddedDatabase>>();
+  readonly #opened = new Set<EmbeddedDatabase>();
   #closed = false;
 
   private constructor(ports: EmbeddedPorts) {
@@ -49,26 +74,27 @@ export class EmbeddedHost implements DatabaseHost {
     dir,
     cutRule = DEFAULT_CUT,
     cacheBytes = CACHE_BYTES,
-    onFailure = toStderr,
+    onFailure = failureToStderr,
+    onRecovery = (what) => toStderr(`${what}.`),
   }: EmbeddedOptions): Promise<EmbeddedHost> {
-    const bucketDir = dir === undefined ? undefined : join(dir, 'bucket');
-    if (dir !== undefined) await mkdir(dir, { recursive: true });
-    const log =
-      dir === undefined ? new MemoryLog() : await LocalLog.open({ dir: join(dir, 'log') });
+    const codec = await createCodec();
     return new EmbeddedHost({
-      log,
-      objects:
-        bucketDir === undefined ? new MemoryObjects() : await LocalObjects.open({ dir: bucketDir }),
-      codec: await createCodec(),
+      ...(dir === undefined ? inMemory() : await inFolder(dir)),
+      codec,
       cache: new BlockCache(cacheBytes),
       clock: new SystemClock(),
       timers: new SystemTimers(),
       rand: new SystemRand(),
       threads: new WorkerThreads(),
       cutRule,
-      bucketDir,
       onFailure,
+      onRecovery,
     });
+  }
+
+  /** The databases of these ports, which are closed with it. */
+  static over(ports: EmbeddedPorts): EmbeddedHost {
+    return new EmbeddedHost(ports);
   }
 
   async create(
@@ -91,7 +117,9 @@ export class EmbeddedHost implements DatabaseHost {
       mode,
       created: formatInstant(clock.nowNanos() / 1000n),
     };
-    if ((await objects.put(databaseKey(name), encodeDatabaseInfo(info))) === 'created')
+    // Looked for first: what is there already needs no room on the disk.
+    const known = (await objects.head(databaseKey(name))) !== undefined;
+    if (!known && (await objects.put(databaseKey(name), encodeDatabaseInfo(info))) === 'created')
       return 'created';
     const there = await this.#info(name);
     if (there.partitions === partitions && there.strict === strict && there.mode === mode)
@@ -117,8 +145,23 @@ export class EmbeddedHost implements DatabaseHost {
     if (open !== undefined) return open;
     const opening = this.#info(name).then((info) => EmbeddedDatabase.open(info, this.#ports));
     this.#open.set(name, opening);
-    opening.catch(() => this.#open.delete(name));
+    opening.then(
+      (database) => this.#opened.add(database),
+      () => this.#open.delete(name),
+    );
     return opening;
+  }
+
+  /** What does not work at the moment, a sentence each; empty while all is well. */
+  troubles(): readonly string[] {
+    return [...this.#opened].flatMap((database) =>
+      database
+        .troubles()
+        .map(
+          ({ part, detail, since }) =>
+            `${database.name}: ${TROUBLED[part]} since ${since}. ${detail}`,
+        ),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -127,9 +170,9 @@ export class EmbeddedHost implements DatabaseHost {
     const open = await Promise.allSettled(this.#open.values());
     for (const result of open)
       if (result.status === 'fulfilled') await result.value[Symbol.asyncDispose]();
-    await this.#ports.log[Symbol.asyncDispose]();
-    if (this.#ports.objects instanceof LocalObjects)
-      await this.#ports.objects[Symbol.asyncDispose]();
+    const { log, objects } = this.#ports;
+    await log[Symbol.asyncDispose]();
+    if (objects instanceof LocalObjects) await objects[Symbol.asyncDispose]();
   }
 
   async #info(name: string): Promise<DatabaseInfo> {
@@ -159,6 +202,10 @@ function checkName(name: string): void {
   );
 }
 
-function toStderr(what: string, error: unknown): void {
-  process.stderr.write(`${what}: ${error instanceof Error ? error.message : String(error)}\n`);
+function failureToStderr(what: string, error: unknown): void {
+  toStderr(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+}
+
+function toStderr(text: string): void {
+  process.stderr.write(`${text}\n`);
 }

@@ -1,4 +1,4 @@
-import { assert } from '@pyralog/base';
+import { assert, AssertionError, toHex } from '@pyralog/base';
 import {
   type CommitRecord,
   decodeCommitRecord,
@@ -8,18 +8,26 @@ import {
 } from '@pyralog/format';
 import type { Log, TopicPartition } from '@pyralog/log';
 import {
+  type Epoch,
   epoch,
   isPyralogError,
   type LogOffset,
   logOffset,
+  type OwnerId,
   ownerId,
   type PartitionNo,
   PyralogError,
   type Schema,
   type TransactionDocument,
 } from '@pyralog/model';
-import { toHex } from '@pyralog/base';
-import type { Clock, Rand, Timers } from '@pyralog/runtime';
+import {
+  Backoff,
+  type Clock,
+  type Health,
+  type PauseRule,
+  type Rand,
+  type Timers,
+} from '@pyralog/runtime';
 import { type Need, type NeedAnswer, type Outcome, PartitionSequencer } from '@pyralog/sequencing';
 
 /** What the leader reads of the index: state that is not in its memory. */
@@ -48,8 +56,12 @@ export interface LeaderOptions {
    * readers see nothing before. Records below its own position are its own to skip.
    */
   readonly publish: (offset: LogOffset, record: CommitRecord) => void;
-  /** Resolves when the index has room for more live facts (I13). */
-  readonly room: () => Promise<void>;
+  /** Whether the index has room for more live facts (I13); asked again behind every {@link PartitionLeader.indexed}. */
+  readonly hasRoom: () => boolean;
+  /** What writers are told when there was no room for long. */
+  readonly noRoom: () => PyralogError;
+  /** Told of every attempt to write the log. */
+  readonly health: Health;
 }
 
 interface Waiting {
@@ -63,37 +75,64 @@ interface Waiting {
 const GROUP_DOCUMENTS_MAX = 512;
 /** Input bytes of one group commit, so that a record stays about 500 KiB. */
 const GROUP_BYTES_MAX = 512 * 1024;
-/** Pause before a partition is claimed again after a failure, and its bound. */
-const CLAIM_PAUSE_MILLIS = 250;
+/** Pauses before the partition is claimed again. */
+const CLAIM_PAUSES: PauseRule = { firstMillis: 250, maxMillis: 5_000 };
+/** How long writers wait for room in the index before they are refused. */
+const ROOM_MILLIS_MAX = 5_000;
 
 type Role =
   | { readonly kind: 'leading'; readonly sequencer: PartitionSequencer }
-  | { readonly kind: 'deposed'; readonly cause: unknown; readonly retryAtMillis: number };
+  | {
+      readonly kind: 'deposed';
+      readonly cause: PyralogError;
+      /** The greatest epoch seen. */
+      readonly epoch: Epoch;
+      /** Not claimed again before a pause is over: documents are refused with the cause. */
+      readonly pausing: boolean;
+    };
 
 /**
  * Owns partition `p` until the log says otherwise: documents → core → one durable append → answers.
  *
  * Nothing is answered before its record is durable (protocol 1.1.3). After any failed append the
  * epoch is given up and the partition claimed again from what the log holds (1.1.2): the state that
- * was resolved on the lost record is thrown away, never mended.
+ * was resolved on the lost record is thrown away, never mended. While the log cannot be written,
+ * documents are refused with the reason, and claiming goes on by itself.
  */
 export class PartitionLeader implements AsyncDisposable {
   readonly #options: LeaderOptions;
+  readonly #pauses: Backoff;
   #role: Role;
   #queue: Waiting[] = [];
   #queuedBytes = 0;
   #pumping: Promise<void> | undefined;
   #stopping = false;
   #closedWanted = false;
+  /** Since when documents wait for room in the index, on the monotonic clock. */
+  #fullSinceMillis: number | undefined;
+  #wakeFull: () => void = () => undefined;
+  #claiming: Disposable | undefined;
 
   private constructor(options: LeaderOptions, sequencer: PartitionSequencer) {
     this.#options = options;
+    this.#pauses = new Backoff(CLAIM_PAUSES, options.rand);
     this.#role = { kind: 'leading', sequencer };
   }
 
-  /** Claims the partition, replays its log and leads. */
+  /**
+   * Replays the log of the partition and claims it. Where the log can be read but not written, it leads
+   * as soon as it can be, and readers have everything meanwhile.
+   */
   static async lead(options: LeaderOptions): Promise<PartitionLeader> {
-    return new PartitionLeader(options, await claim(options));
+    const sequencer = await recover(options);
+    const leader = new PartitionLeader(options, sequencer);
+    try {
+      await campaign(options, sequencer);
+    } catch (error) {
+      if (!isPyralogError(error) || error.row.category !== 'unavailable') throw error;
+      leader.#depose(error, sequencer.state.admission.epoch);
+    }
+    return leader;
   }
 
   /**
@@ -127,12 +166,14 @@ export class PartitionLeader implements AsyncDisposable {
   requestClosed(): void {
     if (this.#stopping) return;
     this.#closedWanted = true;
+    this.#wakeFull();
     this.#wake();
   }
 
   /** The index holds everything before `next`: what is newer stays in memory. */
   indexed(next: LogOffset): void {
     if (this.#role.kind === 'leading') this.#role.sequencer.indexed(next);
+    this.#wakeFull();
   }
 
   /** Number of documents without outcome. */
@@ -143,6 +184,8 @@ export class PartitionLeader implements AsyncDisposable {
   /** Answers what was taken, then stops leading. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping = true;
+    this.#claiming?.[Symbol.dispose]();
+    this.#wakeFull();
     await this.#pumping;
   }
 
@@ -158,16 +201,42 @@ export class PartitionLeader implements AsyncDisposable {
     while (this.#queue.length > 0 || this.#closedWanted) {
       // What has arrived by now shares one append.
       await this.#options.timers.immediate();
-      await this.#options.room();
-      const group = this.#takeGroup();
+      const group = (await this.#hasRoom()) ? this.#takeGroup() : [];
+      if (group.length === 0 && !this.#closedWanted) continue;
+      // Moving time on takes no room.
       this.#closedWanted = false;
-      try {
-        await this.#commit(group);
-      } catch (error) {
-        for (const { reject } of group) reject(error);
-        if (!isPyralogError(error)) throw error;
-      }
+      await this.#answer(group);
     }
+  }
+
+  /**
+   * Whether the index has room for what is queued. Where it has none, waits until that may have changed,
+   * and refuses what is queued when it lasts.
+   */
+  async #hasRoom(): Promise<boolean> {
+    const { hasRoom, noRoom, clock, timers } = this.#options;
+    if (hasRoom()) {
+      this.#fullSinceMillis = undefined;
+      return true;
+    }
+    if (this.#queue.length === 0 || this.#closedWanted) return false;
+    const now = clock.monotonicMillis();
+    this.#fullSinceMillis ??= now;
+    const left = this.#fullSinceMillis + ROOM_MILLIS_MAX - now;
+    if (left <= 0 || this.#stopping) {
+      const error = noRoom();
+      this.#queuedBytes = 0;
+      for (const { reject } of this.#queue.splice(0)) reject(error);
+      return false;
+    }
+    await new Promise<void>((resolve) => {
+      const limit = timers.after(left, resolve);
+      this.#wakeFull = () => {
+        limit[Symbol.dispose]();
+        resolve();
+      };
+    });
+    return false;
   }
 
   #takeGroup(): Waiting[] {
@@ -183,51 +252,95 @@ export class PartitionLeader implements AsyncDisposable {
     return this.#queue.splice(0, count);
   }
 
-  async #commit(group: readonly Waiting[]): Promise<void> {
-    const { log, topic, clock, index, publish } = this.#options;
-    const sequencer = await this.#leading();
-    const documents = group.map(({ document }) => document);
-    for (
-      let needs = sequencer.needs(documents);
-      needs.length > 0;
-      needs = sequencer.needs(documents)
-    ) {
-      sequencer.load(await index.answer(needs));
+  /** Commits a group, or has each of its documents refused. Rejects where a defect may have spoilt what readers see. */
+  async #answer(group: readonly Waiting[]): Promise<void> {
+    try {
+      await this.#commit(group);
+    } catch (error) {
+      if (error instanceof Unresolved && group.length > 1) {
+        // One of them is at fault; the others have nothing to do with it.
+        for (const one of group) await this.#answer([one]);
+        return;
+      }
+      for (const { reject } of group) reject(error instanceof Unresolved ? error.cause : error);
+      if (!(error instanceof Unresolved) && !isPyralogError(error)) throw error;
     }
-    const now = clock.nowNanos();
-    const { record, outcomes } =
-      group.length === 0
-        ? { record: sequencer.closedRecord(now), outcomes: [] }
-        : sequencer.step(documents, now);
-    const bytes = encodeCommitRecord(record);
-    const offset = await this.#append(log, topic, bytes, record);
+  }
+
+  async #commit(group: readonly Waiting[]): Promise<void> {
+    const { publish } = this.#options;
+    const sequencer = await this.#leading();
+    const { record, outcomes, bytes } = await this.#resolve(sequencer, group);
+    const offset = await this.#append(record, bytes);
     sequencer.durable(offset);
     publish(offset, decodeCommitRecord(bytes));
     assert(outcomes.length === group.length, 'I9: every input has one outcome');
     group.forEach(({ resolve }, i) => resolve(outcomes[i] as Outcome));
   }
 
-  async #append(
-    log: Log,
-    topic: TopicPartition,
-    bytes: Uint8Array,
-    record: DraftRecord,
-  ): Promise<LogOffset> {
+  /**
+   * What the documents mean, as one record. Nothing has left the process when it fails.
+   * @throws Unresolved where that is for one of these documents: damage in what it reads, or a defect
+   */
+  async #resolve(sequencer: PartitionSequencer, group: readonly Waiting[]): Promise<Resolved> {
+    const { clock, index } = this.#options;
+    const documents = group.map(({ document }) => document);
     try {
-      return await log.append(topic, [{ value: bytes }]);
+      for (
+        let needs = sequencer.needs(documents);
+        needs.length > 0;
+        needs = sequencer.needs(documents)
+      ) {
+        sequencer.load(await index.answer(needs));
+      }
     } catch (error) {
-      this.#role = {
-        kind: 'deposed',
-        cause: error,
-        retryAtMillis: this.#options.clock.monotonicMillis() + CLAIM_PAUSE_MILLIS,
-      };
-      if (isPyralogError(error) && error.code === 'storage-full') throw error;
+      if (!isPyralogError(error)) throw this.#defect(sequencer, error);
+      throw error.row.category === 'fault' ? new Unresolved(error) : error;
+    }
+    try {
+      const now = clock.nowNanos();
+      const { record, outcomes } =
+        group.length === 0
+          ? { record: sequencer.closedRecord(now), outcomes: [] }
+          : sequencer.step(documents, now);
+      return { record, outcomes, bytes: encodeCommitRecord(record) };
+    } catch (error) {
+      throw this.#defect(sequencer, error);
+    }
+  }
+
+  /** A state in whose making something broke is not gone on with; the log has another. */
+  #defect(sequencer: PartitionSequencer, error: unknown): Unresolved {
+    const cause = new PyralogError(
+      'internal',
+      'The transaction could not be resolved; the log of the server tells more.',
+      { cause: error },
+    );
+    this.#role = {
+      kind: 'deposed',
+      cause,
+      epoch: sequencer.state.admission.epoch,
+      pausing: false,
+    };
+    return new Unresolved(cause);
+  }
+
+  async #append(record: DraftRecord, bytes: Uint8Array): Promise<LogOffset> {
+    const { log, topic, health } = this.#options;
+    try {
+      const offset = await log.append(topic, [{ value: bytes }]);
+      this.#pauses.reset();
+      health.working();
+      return offset;
+    } catch (error) {
+      const cause = this.#depose(error, record.epoch);
+      if (cause.code === 'storage-full') throw cause;
       throw new PyralogError(
         'outcome-unknown',
         `The log did not confirm record ${record.seq} of epoch ${record.epoch}.`,
         {
           hint: 'Send the transaction again with the same id: it will not be committed twice.',
-          cause: error,
+          cause,
         },
       );
     }
@@ -236,26 +349,58 @@ export class PartitionLeader implements AsyncDisposable {
   /** The state to resolve on: this incarnation's, or after a failure a new one's. */
   async #leading(): Promise<PartitionSequencer> {
     if (this.#role.kind === 'leading') return this.#role.sequencer;
-    const { cause, retryAtMillis } = this.#role;
-    if (this.#options.clock.monotonicMillis() < retryAtMillis) throw cause;
+    const { cause, epoch: seen, pausing } = this.#role;
+    if (pausing) throw cause;
     try {
-      const sequencer = await claim(this.#options);
+      const sequencer = await reclaim(this.#options, seen);
       this.#role = { kind: 'leading', sequencer };
       return sequencer;
     } catch (error) {
-      this.#role = {
-        kind: 'deposed',
-        cause: error,
-        retryAtMillis: this.#options.clock.monotonicMillis() + CLAIM_PAUSE_MILLIS,
-      };
-      throw error;
+      throw this.#depose(error, seen);
     }
+  }
+
+  /** The log failed: gives the epoch up, and claims the partition again after a pause. */
+  #depose(error: unknown, seen: Epoch): PyralogError {
+    if (error instanceof AssertionError) throw error;
+    const { timers, health } = this.#options;
+    const cause = isPyralogError(error)
+      ? error
+      : new PyralogError('storage-failed', 'The commit log does not answer as it should.', {
+          cause: error,
+        });
+    this.#role = { kind: 'deposed', cause, epoch: seen, pausing: true };
+    health.failed(cause);
+    this.#claiming?.[Symbol.dispose]();
+    this.#claiming = timers.after(this.#pauses.next(), () => {
+      this.#role = { kind: 'deposed', cause, epoch: seen, pausing: false };
+      // Its record is the proof that the log can be written.
+      this.requestClosed();
+    });
+    return cause;
   }
 }
 
-/** EPOCH, read back, replay (protocol 1.1.2); again with a higher number where another won. */
-async function claim(options: LeaderOptions): Promise<PartitionSequencer> {
-  const { log, topic, index, partition, partitions, cacheBytesMax, publish, rand } = options;
+interface Resolved {
+  readonly record: DraftRecord;
+  readonly outcomes: readonly Outcome[];
+  readonly bytes: Uint8Array;
+}
+
+/** A document could not be resolved for a reason of its own. Never leaves the leader: the caller gets the cause. */
+class Unresolved extends Error {
+  override readonly name = 'Unresolved';
+  override readonly cause: PyralogError;
+
+  constructor(cause: PyralogError) {
+    super(cause.message);
+    this.cause = cause;
+  }
+}
+
+/** State and schema at the adopted manifest, and behind it the log, as far as it goes now. */
+async function recover(options: LeaderOptions): Promise<PartitionSequencer> {
+  const { log, topic, index, partition, partitions, cacheBytesMax } = options;
   const { state, schema, empty } = await index.start();
   const { start, end } = await log.bounds(topic);
   checkLog(state, start, end);
@@ -267,31 +412,53 @@ async function claim(options: LeaderOptions): Promise<PartitionSequencer> {
     complete: empty,
     cacheBytesMax,
   });
-  const replay = async (to: LogOffset): Promise<void> => {
-    if (sequencer.state.next >= to) return;
-    for await (const batch of log.read(topic, sequencer.state.next, { follow: false })) {
-      for (const { offset, value } of batch) {
-        assert(value !== null, 'a commit log has no tombstones');
-        const record = decodeCommitRecord(value);
-        sequencer.fold(offset, record);
-        publish(offset, record);
-      }
-    }
-  };
-  await replay(end);
-  for (;;) {
-    const claimed = epoch(sequencer.state.admission.epoch + 1);
-    const owner = ownerId(toHex(rand.bytes(16)));
-    const offset = await log.append(topic, [
-      { value: encodeCommitRecord({ kind: 'epoch', epoch: claimed, owner }) },
-    ]);
-    await replay(logOffset(offset + 1));
-    const { admission } = sequencer.state;
-    if (admission.owner === owner) {
-      sequencer.lead();
-      return sequencer;
+  await replay(options, sequencer, end);
+  return sequencer;
+}
+
+async function replay(
+  { log, topic, publish }: LeaderOptions,
+  sequencer: PartitionSequencer,
+  to: LogOffset,
+): Promise<void> {
+  if (sequencer.state.next >= to) return;
+  for await (const batch of log.read(topic, sequencer.state.next, { follow: false })) {
+    for (const { offset, value } of batch) {
+      assert(value !== null, 'a commit log has no tombstones');
+      const record = decodeCommitRecord(value);
+      sequencer.fold(offset, record);
+      publish(offset, record);
     }
   }
+}
+
+/** EPOCH, read back, replay (protocol 1.1.2); again with a higher number where another won. */
+async function campaign(options: LeaderOptions, sequencer: PartitionSequencer): Promise<void> {
+  for (;;) {
+    const { owner, offset } = await appendEpoch(options, sequencer.state.admission.epoch);
+    await replay(options, sequencer, logOffset(offset + 1));
+    if (sequencer.state.admission.owner !== owner) continue;
+    sequencer.lead();
+    return;
+  }
+}
+
+/** EPOCH first: whether the log can be written again is known before anything is read from it. */
+async function reclaim(options: LeaderOptions, seen: Epoch): Promise<PartitionSequencer> {
+  const { owner } = await appendEpoch(options, seen);
+  const sequencer = await recover(options);
+  if (sequencer.state.admission.owner === owner) sequencer.lead();
+  else await campaign(options, sequencer);
+  return sequencer;
+}
+
+async function appendEpoch(
+  { log, topic, rand }: LeaderOptions,
+  seen: Epoch,
+): Promise<{ readonly owner: OwnerId; readonly offset: LogOffset }> {
+  const owner = ownerId(toHex(rand.bytes(16)));
+  const record = encodeCommitRecord({ kind: 'epoch', epoch: epoch(seen + 1), owner });
+  return { owner, offset: await log.append(topic, [{ value: record }]) };
 }
 
 /** The log must hold everything that the bucket does not (design section 5). */

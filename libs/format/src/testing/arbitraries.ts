@@ -1,97 +1,10 @@
 import { toHex } from '@pyralog/base';
-import {
-  epoch,
-  logOffset,
-  ownerId,
-  partitionNo,
-  tx,
-  type Fact,
-  type Tx,
-  type Value,
-} from '@pyralog/model';
+import { epoch, logOffset, ownerId, partitionNo } from '@pyralog/model';
+import { fact, facts, text, txId } from '@pyralog/model/testing';
 import fc from 'fast-check';
 import type { DraftItem, DraftRecord, EpochRecord, Rejection } from '../commit-record.ts';
 
-const INT64_MIN = -(2n ** 63n);
-const INT64_MAX = 2n ** 63n - 1n;
-
-/** Texts with what breaks codecs: nothing, NUL, the ends of the 1- to 4-byte ranges, long ones. */
-export const text: fc.Arbitrary<string> = fc.oneof(
-  fc.constantFrom(
-    '',
-    '\0',
-    'a\0b',
-    '\u007f\u0080',
-    '\u07ff\u0800',
-    '\uffff',
-    '\u{10000}',
-    '\u{10ffff}',
-    '\ufeffx',
-    '__proto__',
-    'x'.repeat(300),
-  ),
-  fc.string({ unit: 'binary', maxLength: 40 }),
-  fc.string({ unit: 'grapheme', maxLength: 12 }),
-);
-
-/** Few names, so that facts meet; now and then any text. */
-export const entity: fc.Arbitrary<string> = fc.oneof(
-  {
-    weight: 6,
-    arbitrary: fc.constantFrom(
-      'paper:1',
-      'paper:2',
-      'person:alice',
-      '人:1',
-      'e\u{10000}',
-      'e\uffff',
-      '{tag}x',
-    ),
-  },
-  { weight: 1, arbitrary: text.filter((t) => t !== '') },
-);
-export const attribute: fc.Arbitrary<string> = fc.oneof(
-  {
-    weight: 6,
-    arbitrary: fc.constantFrom('name', 'age', 'person/name', 'großes/Wort', 'tx/author'),
-  },
-  { weight: 1, arbitrary: text.filter((t) => t !== '') },
-);
-
-const int64 = fc.oneof(
-  fc.constantFrom(INT64_MIN, INT64_MIN + 1n, -1n, 0n, 1n, 2n ** 53n, 2n ** 53n + 1n, INT64_MAX),
-  fc.bigInt({ min: INT64_MIN, max: INT64_MAX }),
-);
-
-export const value: fc.Arbitrary<Value> = fc.oneof(
-  text.map((value): Value => ({ type: 'string', value })),
-  int64.map((value): Value => ({ type: 'int', value })),
-  fc
-    .oneof(
-      fc.constantFrom(0, Infinity, -Infinity, 5e-324, Number.MAX_VALUE, -1.5),
-      fc.double({ noNaN: true }),
-    )
-    .map((value): Value => ({ type: 'double', value: value + 0 })),
-  fc.boolean().map((value): Value => ({ type: 'bool', value })),
-  int64.map((value): Value => ({ type: 'instant', value })),
-  entity.map((value): Value => ({ type: 'ref', value })),
-  fc.uint8Array({ maxLength: 40 }).map((value): Value => ({ type: 'bytes', value })),
-  fc.json({ maxDepth: 2 }).map((value): Value => ({ type: 'json', value })),
-);
-
-export const txId: fc.Arbitrary<Tx> = fc
-  .oneof(fc.constantFrom(0n, 1n, INT64_MAX), fc.bigInt({ min: 0n, max: INT64_MAX }))
-  .map((value) => tx(value));
-
-export const fact: fc.Arbitrary<Fact> = fc.record({
-  entity,
-  attribute,
-  value,
-  tx: txId,
-  operation: fc.constantFrom('assert' as const, 'retract' as const),
-});
-
-export const facts = (max: number): fc.Arbitrary<Fact[]> => fc.array(fact, { maxLength: max });
+export { fact, facts, text, txId };
 
 const offset = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER - 1 }).map(logOffset);
 const count = fc.oneof(fc.integer({ min: 0, max: 300 }), fc.maxSafeNat());

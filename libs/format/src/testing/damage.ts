@@ -1,16 +1,7 @@
-import { isPyralogError, type ErrorCode } from '@pyralog/model';
+import { errorCode } from '@pyralog/model/testing';
 import { expect } from 'vitest';
 
-/** The code of the error that `run` throws; undefined where it throws none. */
-export function errorCode(run: () => unknown): ErrorCode | undefined {
-  try {
-    run();
-  } catch (error) {
-    if (isPyralogError(error)) return error.code;
-    throw error;
-  }
-  return undefined;
-}
+export { errorCode };
 
 /**
  * I11: with any one bit of `bytes` flipped, `read` fails with a code of damage or gives what it gave

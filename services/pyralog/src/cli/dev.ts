@@ -26,10 +26,11 @@ export async function dev({ data, host: address, port, db }: DevOptions): Promis
   await using api = await createApi({
     host,
     version: VERSION,
-    onError: (error) =>
+    onError: (error, more) =>
       note(
-        `error: ${error.message} (${error.code})${error.cause instanceof Error ? `\n${error.cause.stack}` : ''}`,
+        `error: ${error.message} (${error.code}${more === 0 ? '' : `, and ${more} more since`})${error.cause instanceof Error ? `\n${error.cause.stack}` : ''}`,
       ),
+    notReady: () => host.troubles(),
   });
   const url = await api.listen(address, port);
   line(`${colours.bold('Pyralog')} ${VERSION}`);

@@ -15,7 +15,7 @@ interface Problem {
 }
 
 /** What a full read of a data folder found. */
-export interface Verification {
+interface Verification {
   readonly files: number;
   readonly bytes: number;
   readonly problems: readonly Problem[];
@@ -47,6 +47,7 @@ export async function verify({
  * lock: a server that runs only adds to what is read here.
  * @param db one database; undefined: all
  * @throws usage, database-not-found
+ * @internal
  */
 export async function verifyFolder(data: string, db?: string): Promise<Verification> {
   await checkFolder(data);

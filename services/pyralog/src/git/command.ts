@@ -157,7 +157,7 @@ export async function* askGit<Question, Answer>(
 }
 
 /** The output ended inside an answer. */
-export class EarlyEnd extends Error {
+class EarlyEnd extends Error {
   override readonly name = 'EarlyEnd';
 }
 

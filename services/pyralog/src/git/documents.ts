@@ -47,7 +47,10 @@ export const GIT_ATTRIBUTES: readonly Readonly<Record<string, string | boolean>>
   ),
 ];
 
-/** Entity of a path: `path:<path>`, or its hash where the path is no UTF-8, too long, or looks like a hash. */
+/**
+ * Entity of a path: `path:<path>`, or its hash where the path is no UTF-8, too long, or looks like a hash.
+ * @internal
+ */
 export function pathEntity(path: Uint8Array): {
   readonly entity: string;
   readonly hashed: boolean;
@@ -69,7 +72,7 @@ export function commitEntity(sha: Sha): string {
 }
 
 /** The idempotency key of a commit's transaction. */
-export function commitKey(sha: Sha): string {
+function commitKey(sha: Sha): string {
   return `git:${sha}`;
 }
 

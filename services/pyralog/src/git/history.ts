@@ -14,7 +14,7 @@ const NUL = 0x00;
 const NEWLINE = 0x0a;
 
 /** A commit of the first-parent chain, and what reaches the ref only through it. */
-export interface PlannedCommit {
+interface PlannedCommit {
   readonly sha: Sha;
   /** Commits of side branches that this merge brings in, parents first. */
   readonly brings: readonly Sha[];
@@ -68,7 +68,10 @@ export async function planHistory(
   return planFrom(head, parentsOf);
 }
 
-/** @param parentsOf parents by commit, listed parents first; parents that are not listed lie outside the plan */
+/**
+ * @param parentsOf parents by commit, listed parents first; parents that are not listed lie outside the plan
+ * @internal
+ */
 export function planFrom(head: Sha, parentsOf: ReadonlyMap<Sha, readonly Sha[]>): Plan {
   const chain: Sha[] = [];
   let next: Sha | undefined = head;

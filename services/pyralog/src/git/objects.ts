@@ -18,7 +18,7 @@ export interface GitCommit {
 }
 
 /** A path in a tree: what `git ls-tree -r -l` says of it. */
-export interface FileVersion {
+interface FileVersion {
   /** Six octal digits. */
   readonly mode: string;
   readonly blob: Sha;

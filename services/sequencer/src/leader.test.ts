@@ -1,0 +1,363 @@
+import { type CommitRecord, decodeCommitRecord, emptyLogState } from '@pyralog/format';
+import type { LogReadOptions, LogRecord, StoredRecord, TopicPartition } from '@pyralog/log';
+import { MemoryLog } from '@pyralog/log/memory';
+import {
+  initialSchema,
+  isPyralogError,
+  type LogOffset,
+  logOffset,
+  parseDocument,
+  partitionNo,
+  PyralogError,
+} from '@pyralog/model';
+import { type Clock, Health, SeededRand, type Timers } from '@pyralog/runtime';
+import type { Need, NeedAnswer, Outcome } from '@pyralog/sequencing';
+import { describe, expect, test } from 'vitest';
+import { PartitionLeader } from './leader.ts';
+
+const topic: TopicPartition = { topic: 'main.commits', partition: partitionNo(0) };
+
+/** Time that stands still until a test moves it. */
+class SetTime implements Clock, Timers {
+  #millis = 0;
+  readonly #timers = new Set<{ readonly at: number; readonly call: () => void }>();
+
+  nowNanos(): bigint {
+    return 1_767_225_600_000_000_000n + BigInt(Math.round(this.#millis * 1e6));
+  }
+
+  monotonicMillis(): number {
+    return this.#millis;
+  }
+
+  sleep(): Promise<void> {
+    throw new Error('nobody asks for it');
+  }
+
+  immediate(): Promise<void> {
+    return new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+  }
+
+  after(delayMillis: number, call: () => void): Disposable {
+    const timer = { at: this.#millis + delayMillis, call };
+    this.#timers.add(timer);
+    return { [Symbol.dispose]: () => void this.#timers.delete(timer) };
+  }
+
+  /** Moves on, has the timers call that are due, and lets all that follows from it happen. */
+  async pass(millis: number): Promise<void> {
+    this.#millis += millis;
+    for (const timer of [...this.#timers].filter(({ at }) => at <= this.#millis)) {
+      this.#timers.delete(timer);
+      timer.call();
+    }
+    for (let i = 0; i < 20; i++) await this.immediate();
+  }
+}
+
+type AppendFault = 'full' | 'broken' | 'unheard';
+
+/** A log whose appends fail as a test says: without effect, or with one that nobody hears of. */
+class FaultyLog extends MemoryLog {
+  fault: AppendFault | undefined;
+  reads = 0;
+  readFault = false;
+
+  override async append(at: TopicPartition, records: readonly LogRecord[]): Promise<LogOffset> {
+    switch (this.fault) {
+      case 'full':
+        throw new PyralogError('storage-full', 'The disk is full.');
+      case 'broken':
+        throw new Error('EIO');
+      case 'unheard':
+        await super.append(at, records);
+        throw new PyralogError('storage-failed', 'The answer was lost.');
+      case undefined:
+        return super.append(at, records);
+    }
+  }
+
+  override read(
+    at: TopicPartition,
+    from: LogOffset,
+    options: LogReadOptions,
+  ): AsyncIterable<readonly StoredRecord[]> {
+    this.reads++;
+    if (this.readFault) throw new PyralogError('storage-failed', 'The log cannot be read.');
+    return super.read(at, from, options);
+  }
+
+  /** What is in it, whatever its faults. */
+  all(): AsyncIterable<readonly StoredRecord[]> {
+    return super.read(topic, logOffset(0), { follow: false });
+  }
+}
+
+/** A leader of an empty partition in a world that a test breaks. */
+class World {
+  readonly log = new FaultyLog();
+  readonly time = new SetTime();
+  readonly published: CommitRecord[] = [];
+  readonly told: string[] = [];
+  room = true;
+  /** What the index says; by default that it holds nothing. */
+  answer: (need: Need) => NeedAnswer = nothing;
+  /** Whether the index is known to hold nothing, so that it is not asked. */
+  empty = true;
+
+  async lead(): Promise<PartitionLeader> {
+    await this.log.createTopic(topic.topic, 1);
+    return PartitionLeader.lead({
+      topic,
+      partition: partitionNo(0),
+      partitions: 1,
+      log: this.log,
+      index: {
+        start: async () => ({
+          state: emptyLogState(),
+          schema: initialSchema({}),
+          empty: this.empty,
+        }),
+        answer: async (needs) => needs.map((need) => this.answer(need)),
+      },
+      clock: this.time,
+      timers: this.time,
+      rand: new SeededRand(1),
+      cacheBytesMax: 1e9,
+      waitingMax: { documents: 100, bytes: 1e6 },
+      publish: (offset, record) => {
+        if (offset >= this.published.length) this.published.push(record);
+      },
+      hasRoom: () => this.room,
+      noRoom: () => new PyralogError('busy', 'The index has no room.'),
+      health: new Health({
+        clock: this.time,
+        onFailure: (error) => this.told.push((error as PyralogError).code),
+        onRecovery: () => this.told.push('well'),
+      }),
+    });
+  }
+
+  async records(): Promise<CommitRecord[]> {
+    const records: CommitRecord[] = [];
+    for await (const batch of this.log.all())
+      for (const { value } of batch) records.push(decodeCommitRecord(value as Uint8Array));
+    return records;
+  }
+}
+
+function nothing(need: Need): NeedAnswer {
+  switch (need.kind) {
+    case 'entity':
+      return { need, facts: [] };
+    case 'owner':
+      return { need, owner: undefined };
+    case 'lastTx':
+      return { need, tx: undefined };
+    case 'hasFacts':
+      return { need, hasFacts: false };
+  }
+}
+
+async function submit(leader: PartitionLeader, entity: string, id?: string): Promise<string> {
+  const text = JSON.stringify({ id, ops: [{ entity, n: 1 }] });
+  try {
+    const outcome: Outcome = await leader.submit(parseDocument(Buffer.from(text)), text.length);
+    return outcome.kind;
+  } catch (error) {
+    if (!isPyralogError(error)) throw error;
+    return error.code;
+  }
+}
+
+describe('a log that cannot be written', () => {
+  test.each<[AppendFault, string, string]>([
+    ['full', 'storage-full', 'storage-full'],
+    ['broken', 'outcome-unknown', 'storage-failed'],
+  ])(
+    '%s: the epoch is given up, and the partition claimed again by itself',
+    async (fault, first, later) => {
+      const world = new World();
+      await using leader = await world.lead();
+      expect(await submit(leader, 'a')).toBe('committed');
+      world.log.fault = fault;
+      expect(await submit(leader, 'b')).toBe(first);
+      expect(await submit(leader, 'c')).toBe(later);
+      expect(world.told).toEqual([later]);
+      const { reads } = world.log;
+      // Pauses grow, and nothing is read before the log takes a record again.
+      for (let i = 0; i < 8; i++) await world.time.pass(5_000);
+      expect(await submit(leader, 'd')).toBe(later);
+      expect(world.log.reads).toBe(reads);
+      expect(world.told).toEqual([later]);
+
+      world.log.fault = undefined;
+      expect(await submit(leader, 'e')).toBe(later);
+      await world.time.pass(5_000);
+      expect(world.told).toEqual([later, 'well']);
+      expect(await submit(leader, 'f')).toBe('committed');
+      const records = await world.records();
+      expect(records.map(({ kind, epoch }) => [kind, epoch])).toEqual([
+        ['epoch', 1],
+        ['items', 1],
+        ['epoch', 2],
+        // The record that proves that the log can be written again.
+        ['items', 2],
+        ['items', 2],
+      ]);
+      expect(world.published).toEqual(records);
+    },
+  );
+
+  test('what was written and not confirmed is there after the next claim, and is not written twice', async () => {
+    const world = new World();
+    await using leader = await world.lead();
+    world.log.fault = 'unheard';
+    expect(await submit(leader, 'a', 'key')).toBe('outcome-unknown');
+    world.log.fault = undefined;
+    await world.time.pass(5_000);
+    expect(await submit(leader, 'a', 'key')).toBe('duplicate');
+    expect(world.published).toEqual(await world.records());
+  });
+
+  test('a claim that was written and not confirmed is outdone by the next', async () => {
+    const world = new World();
+    await using leader = await world.lead();
+    world.log.fault = 'full';
+    await submit(leader, 'a');
+    world.log.fault = 'unheard';
+    await world.time.pass(5_000);
+    world.log.fault = undefined;
+    await world.time.pass(5_000);
+    expect(await submit(leader, 'b')).toBe('committed');
+    const epochs = (await world.records()).flatMap((record) =>
+      record.kind === 'epoch' ? [record.epoch] : [],
+    );
+    // The first try at 2 counts for nobody here; the second is refused, so a third is made.
+    expect(epochs).toEqual([1, 2, 2, 3]);
+  });
+
+  test('at the start it is read, and led when it can be', async () => {
+    const world = new World();
+    {
+      await using before = await world.lead();
+      expect(await submit(before, 'a')).toBe('committed');
+    }
+    world.log.fault = 'full';
+    world.published.length = 0;
+    await using leader = await world.lead();
+    expect(world.published).toEqual(await world.records());
+    expect(await submit(leader, 'b')).toBe('storage-full');
+    world.log.fault = undefined;
+    await world.time.pass(5_000);
+    expect(await submit(leader, 'c')).toBe('committed');
+  });
+
+  test('that cannot be read either is not begun with', async () => {
+    const world = new World();
+    await (await world.lead())[Symbol.asyncDispose]();
+    world.log.readFault = true;
+    await expect(world.lead()).rejects.toMatchObject({ code: 'storage-failed' });
+  });
+
+  test('ends with it, without waiting', async () => {
+    const world = new World();
+    const leader = await world.lead();
+    world.log.fault = 'full';
+    const outcomes = Array.from({ length: 5 }, () => submit(leader, 'a'));
+    await leader[Symbol.asyncDispose]();
+    expect(new Set(await Promise.all(outcomes))).toEqual(new Set(['storage-full']));
+    expect(await submit(leader, 'b')).toBe('stopping');
+    await world.time.pass(60_000);
+    expect((await world.records()).length).toBe(1);
+  });
+});
+
+describe('an index without room', () => {
+  test('has writers wait a while, then refuses them at once, until there is room', async () => {
+    const world = new World();
+    await using leader = await world.lead();
+    world.room = false;
+    let waiting: string | undefined;
+    const waited = submit(leader, 'a').then((outcome) => (waiting = outcome));
+    await world.time.pass(0);
+    await world.time.pass(4_000);
+    expect(waiting).toBeUndefined();
+    await world.time.pass(1_500);
+    expect(await waited).toBe('busy');
+    expect(await submit(leader, 'b')).toBe('busy');
+    world.room = true;
+    leader.indexed(logOffset(1));
+    expect(await submit(leader, 'c')).toBe('committed');
+    // The next time, they wait again.
+    world.room = false;
+    const again = submit(leader, 'd');
+    await world.time.pass(4_000);
+    world.room = true;
+    leader.indexed(logOffset(1));
+    expect(await again).toBe('committed');
+  });
+
+  test('does not keep time from going on, for readers who wait for it', async () => {
+    const world = new World();
+    await using leader = await world.lead();
+    world.room = false;
+    const waited = submit(leader, 'a');
+    await world.time.pass(100);
+    const before = world.published.length;
+    leader.requestClosed();
+    await world.time.pass(100);
+    expect(world.published.length).toBe(before + 1);
+    // Those who wait do not wait longer for it.
+    await world.time.pass(4_900);
+    expect(await waited).toBe('busy');
+  });
+
+  test('does not hold up the end', async () => {
+    const world = new World();
+    const leader = await world.lead();
+    world.room = false;
+    const waited = submit(leader, 'a');
+    await world.time.pass(100);
+    await leader[Symbol.asyncDispose]();
+    expect(await waited).toBe('busy');
+  });
+});
+
+describe('a document that cannot be resolved', () => {
+  test.each([
+    ['for damage in what it reads', new PyralogError('object-damaged', 'a.run'), 'object-damaged'],
+    ['for a defect', new TypeError('x is undefined'), 'internal'],
+  ])('%s is refused alone', async (_why, error, code) => {
+    const world = new World();
+    world.empty = false;
+    world.answer = (need) => {
+      if (need.kind === 'entity' && need.entity === 'bad') throw error;
+      return nothing(need);
+    };
+    await using leader = await world.lead();
+    const outcomes = await Promise.all(['a', 'bad', 'b', 'c'].map((e) => submit(leader, e)));
+    expect(outcomes).toEqual(['committed', code, 'committed', 'committed']);
+    expect(await submit(leader, 'd')).toBe('committed');
+    expect(world.published).toEqual(await world.records());
+    expect(world.told).toEqual([]);
+  });
+
+  test('for a store that does not answer is refused with all that came with it', async () => {
+    const world = new World();
+    world.empty = false;
+    let asked = 0;
+    world.answer = () => {
+      asked++;
+      throw new PyralogError('storage-failed', 'EMFILE');
+    };
+    await using leader = await world.lead();
+    const outcomes = await Promise.all(['a', 'b', 'c'].map((e) => submit(leader, e)));
+    expect(outcomes).toEqual(['storage-failed', 'storage-failed', 'storage-failed']);
+    expect(asked).toBe(1);
+    world.answer = nothing;
+    expect(await submit(leader, 'a')).toBe('committed');
+  });
+});

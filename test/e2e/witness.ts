@@ -1,0 +1,290 @@
+import { expect } from 'vitest';
+import type { Random } from './random.ts';
+
+/** A fact as answers have it. */
+export interface JsonFact {
+  readonly entity: string;
+  readonly attribute: string;
+  readonly value: unknown;
+  readonly tx: string;
+  readonly operation: 'assert' | 'retract';
+}
+
+/** What a commit is answered with, and a transaction in the feed. */
+export interface Committed {
+  readonly tx: string;
+  readonly facts: readonly JsonFact[];
+}
+
+interface Seen extends Committed {
+  /** The feed's, behind this transaction. */
+  readonly offset: string;
+}
+
+/** Most transactions of the feed that are read again from one place in its middle. */
+const REREAD_MAX = 300;
+
+/**
+ * Remembers what a database was told and what it promised, and compares that with what it tells: every
+ * acknowledged transaction is in the feed (I1) as it was promised, none twice (I8), none that was refused,
+ * tx rises (I3), and every answer, of now and of the past, equals a naive fold of the feed (I5).
+ */
+export class Witness {
+  readonly #path: string;
+  readonly #promised = new Map<string, string>();
+  readonly #refused = new Set<string>();
+  /** What was acknowledged since the feed was followed last, with its facts. */
+  readonly #unchecked = new Map<string, readonly string[]>();
+  readonly #txOfKey = new Map<string, string>();
+  readonly #seen: Seen[] = [];
+  /** Facts by entity, and by attribute, oldest first. */
+  readonly #historyOf = new Map<string, JsonFact[]>();
+  readonly #factsOf = new Map<string, JsonFact[]>();
+  /** Facts in force by a naive fold of the feed. */
+  readonly #state = new Map<string, JsonFact>();
+  #keys = 0;
+  #offset = '-1';
+  #lastTx = 0n;
+
+  constructor(database = 'main') {
+    this.#path = `/v1/${database}`;
+  }
+
+  get acknowledged(): number {
+    return this.#promised.size;
+  }
+
+  /** Transactions in the feed. */
+  get seen(): number {
+    return this.#seen.length;
+  }
+
+  /** The tx that a key was committed with, by the feed as far as it was followed. */
+  txOf(key: string): string | undefined {
+    return this.#txOfKey.get(key);
+  }
+
+  /** A key that was not used before. */
+  nextKey(): string {
+    return `k${this.#keys++}`;
+  }
+
+  /** The tx with which a key was acknowledged. */
+  promisedTx(key: string): string | undefined {
+    return this.#promised.get(key);
+  }
+
+  acknowledge(key: string, { tx, facts }: Committed): void {
+    this.#promised.set(key, tx);
+    const seen = this.#txOfKey.get(key);
+    if (seen !== undefined) expect(tx, `${key} is the transaction that the feed has`).toBe(seen);
+    else this.#unchecked.set(key, facts.map(show));
+  }
+
+  /** It was said that this was not committed, so it must not be. */
+  refuse(key: string): void {
+    this.#refused.add(key);
+  }
+
+  /** A key that was refused is sent again. */
+  retry(key: string): void {
+    this.#refused.delete(key);
+  }
+
+  /** Follows the feed from where it was: what was promised is there. */
+  async check(url: string): Promise<void> {
+    await this.#followFeed(url);
+    for (const key of this.#unchecked.keys())
+      expect(this.#txOfKey.get(key), `I1: acknowledged ${key} is in the log`).toBe(
+        this.#promised.get(key),
+      );
+    this.#unchecked.clear();
+  }
+
+  /** As {@link check}, and compares everything that is in force. */
+  async checkAll(url: string): Promise<void> {
+    await this.check(url);
+    const state = await this.#pages(`${url}${this.#path}/state?index=eavt&limit=10000`);
+    expect(state.map(show), 'I5: state equals the fold of the feed').toEqual(
+      [...this.#state.values()].map(show).sort(compareBytes),
+    );
+  }
+
+  /** Compares answers as of moments, histories, and the feed from its middle, by chance. */
+  async checkPast(url: string, random: Random): Promise<void> {
+    if (this.#seen.length === 0) return;
+    const entities = [...this.#historyOf.keys()];
+    const now = this.#seen.at(-1) as Seen;
+    for (const { tx } of [now, random.pick(this.#seen), random.pick(this.#seen)]) {
+      for (let j = 0; j < 4; j++) await this.#checkEntity(url, random.pick(entities), tx);
+      for (const attribute of ['pair/value', 'many/tag'])
+        await this.#checkAttribute(url, attribute, tx);
+    }
+    for (let i = 0; i < 3; i++) await this.#checkHistory(url, random.pick(entities));
+    await this.#checkResumed(url, random);
+  }
+
+  async #checkEntity(url: string, entity: string, tx: string): Promise<void> {
+    const facts = await this.#pages(
+      `${url}${this.#path}/state?index=eavt&entity=${encodeURIComponent(entity)}&asOf=${tx}`,
+    );
+    expect(facts.map(show), `I5: ${entity} as of ${tx}`).toEqual(
+      folded((this.#historyOf.get(entity) ?? []).filter(notAfter(tx))).map(show),
+    );
+  }
+
+  async #checkAttribute(url: string, attribute: string, tx: string): Promise<void> {
+    const facts = await this.#pages(
+      `${url}${this.#path}/state?index=aevt&attribute=${encodeURIComponent(attribute)}&asOf=${tx}`,
+    );
+    expect(facts.map(show), `I5: ${attribute} as of ${tx}`).toEqual(
+      folded((this.#factsOf.get(attribute) ?? []).filter(notAfter(tx))).map(show),
+    );
+    checkPairs(facts);
+  }
+
+  async #checkHistory(url: string, entity: string): Promise<void> {
+    const facts = await this.#pages(
+      `${url}${this.#path}/entities/${encodeURIComponent(entity)}/history?limit=50`,
+    );
+    expect(facts.map(show).sort(), `history of ${entity}`).toEqual(
+      (this.#historyOf.get(entity) ?? []).map(show).sort(),
+    );
+    const txs = facts.map(({ tx }) => BigInt(tx));
+    expect(txs, `history of ${entity}, oldest first`).toEqual(
+      txs.toSorted((a, b) => Number(a - b)),
+    );
+  }
+
+  /** I10: a feed from anywhere equals the unbroken one. */
+  async #checkResumed(url: string, random: Random): Promise<void> {
+    const at = random.below(this.#seen.length);
+    const { offset, tx } = this.#seen[at] as Seen;
+    const from = random.below(2) === 0 ? offset : `tx:${tx}`;
+    const events: Seen[] = [];
+    for await (const event of feed(`${url}${this.#path}`, from)) {
+      if (event.facts === undefined) continue;
+      events.push(event as Seen);
+      if (events.length === REREAD_MAX) break;
+    }
+    const expected = this.#seen.slice(at + 1, at + 1 + REREAD_MAX);
+    expect(
+      events.map(({ tx: of, facts }) => [of, facts.map(show)]),
+      `I10: the feed from ${from}`,
+    ).toEqual(expected.map(({ tx: of, facts }) => [of, facts.map(show)]));
+  }
+
+  async #followFeed(url: string): Promise<void> {
+    let complete = false;
+    for await (const event of feed(`${url}${this.#path}`, this.#offset)) {
+      complete = event.facts === undefined;
+      this.#offset = event.offset;
+      if (event.facts !== undefined) this.#fold(event as Seen);
+    }
+    expect(complete, 'a feed up to now ends with progress').toBe(true);
+  }
+
+  #fold(transaction: Seen): void {
+    expect(BigInt(transaction.tx) > this.#lastTx, 'I3: tx rises').toBe(true);
+    this.#lastTx = BigInt(transaction.tx);
+    this.#seen.push(transaction);
+    for (const fact of transaction.facts) {
+      const key = keyOf(fact);
+      if (fact.operation === 'assert') {
+        expect(this.#state.has(key), `asserted twice: ${key}`).toBe(false);
+        this.#state.set(key, fact);
+      } else expect(this.#state.delete(key), `retracted but not in force: ${key}`).toBe(true);
+      push(this.#historyOf, fact.entity, fact);
+      push(this.#factsOf, fact.attribute, fact);
+      if (fact.attribute === 'tx/key') this.#foldKey(fact.value as string, transaction);
+    }
+    checkPairs(transaction.facts.filter(({ operation }) => operation === 'assert'));
+  }
+
+  #foldKey(key: string, transaction: Seen): void {
+    expect(this.#txOfKey.has(key), `I8: ${key} is in the log once`).toBe(false);
+    expect(this.#refused.has(key), `${key} was refused and is in the log`).toBe(false);
+    this.#txOfKey.set(key, transaction.tx);
+    const promised = this.#unchecked.get(key);
+    if (promised === undefined) return;
+    expect(transaction.tx).toBe(this.#promised.get(key));
+    expect(transaction.facts.map(show)).toEqual(promised);
+  }
+
+  async #pages(address: string): Promise<JsonFact[]> {
+    const facts: JsonFact[] = [];
+    for (let cursor: string | undefined; ;) {
+      const response = await fetch(cursor === undefined ? address : `${address}&cursor=${cursor}`);
+      expect(response.status, address).toBe(200);
+      const page = (await response.json()) as { facts: JsonFact[]; next?: string | null };
+      facts.push(...page.facts);
+      if (page.next === undefined || page.next === null) return facts;
+      cursor = page.next;
+    }
+  }
+}
+
+/** Half of a pair tells of a torn transaction (I2): `left:n` and `right:n` are always written together. */
+function checkPairs(facts: readonly JsonFact[]): void {
+  const values = new Map(
+    facts
+      .filter(({ attribute }) => attribute === 'pair/value')
+      .map(({ entity, value }) => [entity, value]),
+  );
+  for (const [entity, value] of values) {
+    const other = entity.startsWith('left:')
+      ? entity.replace('left:', 'right:')
+      : entity.replace('right:', 'left:');
+    expect(values.get(other), `I2: ${entity} and its partner`).toBe(value);
+  }
+}
+
+interface FeedLine {
+  readonly offset: string;
+  readonly tx?: string;
+  readonly facts?: readonly JsonFact[];
+}
+
+/** Lines of a feed up to now, as they come. */
+async function* feed(base: string, offset: string): AsyncGenerator<FeedLine> {
+  const response = await fetch(`${base}/feed?offset=${encodeURIComponent(offset)}`);
+  expect(response.status).toBe(200);
+  let rest = '';
+  for await (const text of (response.body as ReadableStream<Uint8Array>).pipeThrough(
+    new TextDecoderStream(),
+  )) {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) yield JSON.parse(line) as FeedLine;
+  }
+  expect(rest).toBe('');
+}
+
+function folded(history: readonly JsonFact[]): JsonFact[] {
+  const state = new Map<string, JsonFact>();
+  for (const fact of history) {
+    if (fact.operation === 'assert') state.set(keyOf(fact), fact);
+    else state.delete(keyOf(fact));
+  }
+  return [...state.values()].sort((a, b) => compareBytes(show(a), show(b)));
+}
+
+function push(lists: Map<string, JsonFact[]>, key: string, fact: JsonFact): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [fact]);
+  else list.push(fact);
+}
+
+const notAfter =
+  (tx: string) =>
+  (fact: JsonFact): boolean =>
+    BigInt(fact.tx) <= BigInt(tx);
+
+const keyOf = ({ entity, attribute, value }: JsonFact): string =>
+  JSON.stringify([entity, attribute, value]);
+
+const show = (fact: JsonFact): string =>
+  `${fact.entity}\u0000${fact.attribute}\u0000${JSON.stringify(fact.value)} ${fact.tx} ${fact.operation}`;
+
+const compareBytes = (a: string, b: string): number =>
+  Buffer.compare(Buffer.from(a), Buffer.from(b));
