@@ -37,6 +37,14 @@ export interface Draws {
   readonly R9: readonly { t: number; datoms: number; ents: number }[];
 }
 
+/** A small document of W4: three facts about an entity of its own. */
+export interface WorkloadDocument {
+  readonly id: number;
+  readonly name: string;
+  readonly email: string;
+  readonly age: number;
+}
+
 export interface WorkloadSize {
   readonly entities: number;
   readonly updates: number;
@@ -59,18 +67,43 @@ export function readDraws(folder: string): Draws {
 }
 
 /** The transactions of one part (`w1`, `w2`, `w3`), in order. */
-export async function* transactions(
-  folder: string,
-  part: string,
-): AsyncIterable<WorkloadTransaction> {
+export function transactions(folder: string, part: string): AsyncIterable<WorkloadTransaction> {
+  return lines<WorkloadTransaction>(folder, part);
+}
+
+/** The documents of W4. */
+export function documents(folder: string): AsyncIterable<WorkloadDocument> {
+  return lines<WorkloadDocument>(folder, 'w4');
+}
+
+async function* lines<T>(folder: string, part: string): AsyncIterable<T> {
   const input = createReadStream(join(folder, `${part}.jsonl`));
   for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
-    yield JSON.parse(line) as WorkloadTransaction;
+    yield JSON.parse(line) as T;
   }
 }
 
+/** Attributes of a person; their places are those of a {@link PersonRow}. */
+export const ATTRIBUTES: readonly string[] = [
+  'name',
+  'email',
+  'age',
+  'born',
+  'score',
+  'active',
+  'boss',
+  'friend',
+  'city',
+  'bio',
+];
+
 /** Entity id of a person. */
-export const person = (e: number): string => `person:${e}`;
+export const person = (e: number): string => `${PERSON}${e}`;
+
+/** Number of the person that an entity id is of. */
+export const personNumber = (id: string): number => Number(id.slice(PERSON.length));
+
+const PERSON = 'person:';
 
 /** The schema of the workload as one transaction document. */
 export const SCHEMA_DOCUMENT = {
@@ -99,13 +132,18 @@ export const SCHEMA_DOCUMENT = {
 
 /** A transaction as a document: one map form per entity, as a writer would send it. */
 export function toDocument(transaction: WorkloadTransaction): Uint8Array {
+  return Buffer.from(JSON.stringify({ ops: toOperations(transaction) }));
+}
+
+/** The operations of that document as data. */
+export function toOperations({ ops }: WorkloadTransaction): Record<string, unknown>[] {
   const maps = new Map<number, Record<string, unknown>>();
-  for (const [e, attribute, value] of transaction.ops) {
+  for (const [e, attribute, value] of ops) {
     let map = maps.get(e);
     if (map === undefined) maps.set(e, (map = { entity: person(e) }));
     map[attribute] = plainValue(attribute, value);
   }
-  return Buffer.from(JSON.stringify({ ops: [...maps.values()] }));
+  return [...maps.values()];
 }
 
 /** As plain JSON: the schema says the rest (refs and instants are plain strings). */
