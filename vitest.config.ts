@@ -1,29 +1,30 @@
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 
-const resolve = { conditions: ['source'] };
-const ssr = { resolve: { conditions: ['source'] } };
+/** Tests of a folder, from source. A test that takes as long as this hangs, on a busy machine too. */
+function project(
+  name: string,
+  include: string[],
+  testTimeout = 60_000,
+): TestProjectInlineConfiguration {
+  const resolve = { conditions: ['source'] };
+  return {
+    resolve,
+    ssr: { resolve },
+    test: { name, include, testTimeout, hookTimeout: 60_000 },
+  };
+}
 
 export default defineConfig({
   test: {
+    // All cores: the longest tests wait for processes most of their time.
+    maxWorkers: '100%',
     projects: [
-      {
-        resolve,
-        ssr,
-        test: { name: 'unit', include: ['libs/*/src/**/*.test.ts', 'services/*/src/**/*.test.ts'] },
-      },
-      { resolve, ssr, test: { name: 'contract', include: ['test/contract/**/*.test.ts'] } },
-      {
-        resolve,
-        ssr,
-        test: { name: 'oracle', include: ['test/oracle/**/*.test.ts'], testTimeout: 120_000 },
-      },
-      { resolve, ssr, test: { name: 'golden', include: ['test/golden/**/*.test.ts'] } },
-      {
-        resolve,
-        ssr,
-        test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 300_000 },
-      },
-      { resolve, ssr, test: { name: 'tidy', include: ['test/tidy/**/*.test.ts'] } },
+      project('unit', ['libs/*/src/**/*.test.ts', 'services/*/src/**/*.test.ts']),
+      project('contract', ['test/contract/**/*.test.ts']),
+      project('oracle', ['test/oracle/**/*.test.ts'], 120_000),
+      project('golden', ['test/golden/**/*.test.ts']),
+      project('e2e', ['test/e2e/**/*.test.ts'], 300_000),
+      project('tidy', ['test/tidy/**/*.test.ts']),
     ],
   },
 });

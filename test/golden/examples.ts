@@ -95,7 +95,7 @@ export const facts: readonly Fact[] = [
   },
 ];
 
-export const claim: EpochRecord = { kind: 'epoch', epoch: epoch(3), owner };
+const claim: EpochRecord = { kind: 'epoch', epoch: epoch(3), owner };
 
 export const draft: DraftRecord = {
   kind: 'items',
@@ -168,7 +168,7 @@ export function makeSegment(
   return { segment: builder.finish(table, state.next, codec), state };
 }
 
-export const info: DatabaseInfo = {
+const info: DatabaseInfo = {
   formatVersion: 0,
   name: 'golden',
   id: databaseId,

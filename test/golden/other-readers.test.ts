@@ -13,7 +13,9 @@ import { readRun, readSegment } from './read.ts';
 const formats = fileURLToPath(new URL('../formats/', import.meta.url));
 const setup = spawnSync(join(formats, 'setup.sh'), { encoding: 'utf8' });
 const reason =
-  setup.status === 0 ? '' : `no Python with pyarrow and Polars: ${setup.stderr.trim().slice(-300)}`;
+  setup.status === 0
+    ? ''
+    : `no Python with pyarrow and Polars: ${setup.stderr.trim().split('\n').at(-1)}`;
 
 const codec = await createCodec();
 const folder = mkdtempSync(join(tmpdir(), 'pyralog-formats-'));

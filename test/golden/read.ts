@@ -17,7 +17,7 @@ import {
 import type { Fact } from '@pyralog/model';
 import { databaseId } from './examples.ts';
 
-export function factsOf(columns: FactColumns): Fact[] {
+function factsOf(columns: FactColumns): Fact[] {
   return Array.from({ length: columns.length }, (_, row) => columns.factAt(row));
 }
 

@@ -5,11 +5,15 @@
 import type { Database, FactsPage, FactsQuery } from '@pyralog/client';
 import { type Fact, isPyralogError, type Tx, tx as asTx } from '@pyralog/model';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
-import { openEmbedded } from '../../services/pyralog/src/embedded.ts';
+import { afterAll, expect, test } from 'vitest';
+import { embeddedHost } from '../contract/embedded-host.ts';
+import { SharedThread } from '../contract/shared-thread.ts';
 import { Fold } from './fold.ts';
 
-const RUNS = Number(process.env['PYRALOG_RUNS'] ?? 25);
+const RUNS = Number(process.env['PYRALOG_RUNS'] ?? 100);
+
+const threads = new SharedThread();
+afterAll(() => threads[Symbol.asyncDispose]());
 
 // Astral and high BMP characters tell UTF-8 from UTF-16 order; NUL and empty strings are edges of keys.
 const entity = fc.constantFrom(
@@ -91,10 +95,12 @@ test(
         fc.integer({ min: 5, max: 120 }),
         fc.integer({ min: 1, max: 9 }),
         async (inputs, factsMax, limit) => {
-          await using host = await openEmbedded({
-            dir: undefined,
-            cutRule: { factsMax, bytesMax: 1e9 },
-          });
+          const troubles: unknown[] = [];
+          await using host = await embeddedHost(
+            threads,
+            { factsMax, bytesMax: 1e9 },
+            (what, error) => troubles.push(what, error),
+          );
           await host.create('main');
           const database = await host.database('main');
           const fold = new Fold();
@@ -117,6 +123,7 @@ test(
           expect(await allAdded(database, to, from, limit)).toEqual(
             fold.addedBetween(to, from).map(show),
           );
+          expect(troubles).toEqual([]);
         },
       ),
       { numRuns: RUNS },
