@@ -14,6 +14,7 @@ export type Need =
   /** Whether an attribute has any fact, now or in the past. */
   | { readonly kind: 'hasFacts'; readonly attribute: string };
 
+/** What the runs say to a {@link Need}. */
 export type NeedAnswer =
   | { readonly need: Need & { readonly kind: 'entity' }; readonly facts: readonly Fact[] }
   | { readonly need: Need & { readonly kind: 'owner' }; readonly owner: string | undefined }

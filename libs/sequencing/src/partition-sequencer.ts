@@ -38,6 +38,7 @@ export type Outcome =
   | { readonly kind: 'rejected'; readonly rejection: Rejection }
   | { readonly kind: 'duplicate'; readonly tx: Tx };
 
+/** Where a sequencer begins, and what it may remember. */
 export interface PartitionSequencerOptions {
   readonly partition: PartitionNo;
   readonly partitions: number;
