@@ -5,7 +5,6 @@
 set -u
 cd "$(dirname "$0")/../.."
 full=${1-}
-sh infra/scripts/install.sh || exit 1
 
 counts=$(mktemp)
 export PYRALOG_COUNTS="$counts"
@@ -18,6 +17,10 @@ close() {
 }
 trap close EXIT
 trap 'echo "0 1 0" >>"$counts"; exit 1' INT TERM
+if ! sh infra/scripts/install.sh; then
+  echo '0 1 0' >>"$counts"
+  exit 1
+fi
 
 # part TITLE COMMAND …: runs it, says how long it took, and sees to it that a failure is counted.
 part() {

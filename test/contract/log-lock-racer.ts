@@ -3,19 +3,32 @@
  * lets go of it, or leaves the lock of a dead process behind. Prints how often it had the folder, and
  * every time that it was not alone.
  */
-import * as fs from 'node:fs';
+import { createRequire, syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
-import { type LogFiles, LocalLog } from '@pyralog/log/local';
 import { isPyralogError } from '@pyralog/model';
 import { SeededRand } from '@pyralog/runtime';
 
 const [dir = '', id = '', seed = '', millis = ''] = process.argv.slice(2);
 const rand = new SeededRand(Number(seed));
 const end = performance.now() + Number(millis);
+const fs = createRequire(import.meta.url)('node:fs') as typeof import('node:fs');
 const witness = join(dir, 'witness');
 /** The race is for the lock: nothing here has to survive a loss of power. */
-const files: LogFiles = { ...fs, fsyncSync: () => undefined };
+const files = { ...fs, fsyncSync: () => undefined };
 let held = 0;
+
+// Now and then a call takes long: whoever looked at the lock before it finds another behind it.
+const pause = new Int32Array(new SharedArrayBuffer(4));
+for (const name of ['linkSync', 'renameSync', 'rmSync'] as const) {
+  const call = fs[name] as (...args: unknown[]) => unknown;
+  const slow = (...args: unknown[]): unknown => {
+    if (rand.fraction() < 0.3) Atomics.wait(pause, 0, 0, rand.fraction() * 3);
+    return call(...args);
+  };
+  Object.assign(fs, { [name]: slow });
+}
+syncBuiltinESMExports();
+const { LocalLog } = await import('@pyralog/log/local');
 
 /** What a process leaves that dies now: a lock that names one that is no more, and no other like it. */
 function abandon(): void {
@@ -25,7 +38,7 @@ function abandon(): void {
 }
 
 while (performance.now() < end) {
-  let log: LocalLog;
+  let log: AsyncDisposable;
   try {
     log = await LocalLog.open({ dir, files });
   } catch (error) {
