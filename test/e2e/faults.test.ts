@@ -100,8 +100,8 @@ async function indexed({ url }: FaultyServer, manifests: number): Promise<void> 
 async function readsGoOn({ url }: FaultyServer, witness: Witness): Promise<void> {
   await witness.checkAll(url);
   await witness.checkPast(url, new Random(witness.seen));
-  await json(url, '/v1/main/entities/left:1');
-  await json(url, '/v1/main/entities/left:1/history');
+  await json(url, `/v1/main/entities/${witness.newestEntity}`);
+  await json(url, `/v1/main/entities/${witness.newestEntity}/history`);
   await json(url, '/v1/main/schema');
   await json(url, '/v1/main/transactions?limit=3');
   expect((await fetch(`${url}/healthz/alive`)).status).toBe(200);
@@ -319,6 +319,34 @@ describe("the indexer's thread", () => {
       const { manifest } = await statusOf(server.url);
       await writer.writeAll(30);
       await indexed(server, manifest + 2);
+      await readsGoOn(server, witness);
+      await allIsWell(server);
+    },
+  );
+
+  test.each([
+    [60, 200],
+    [200, 60],
+  ])(
+    'a flush of parts of %i facts that was cut is ended by an indexer of parts of %i',
+    { timeout: 60_000 },
+    async (before, after) => {
+      const witness = new Witness();
+      {
+        await using server = await startFaulty({ dir, partFacts: before });
+        server.objects.onPut = async (key, moment) => {
+          if (moment === 'before' && !key.includes('segments'))
+            throw new PyralogError('storage-failed', 'Only segments are put.');
+        };
+        const writer = new Writer(server, witness);
+        await writer.writeAll(before / 6);
+        await server.inTrouble();
+      }
+      await using server = await startFaulty({ dir, partFacts: after });
+      await readsGoOn(server, witness);
+      const writer = new Writer(server, witness);
+      await writer.writeAll(60);
+      await indexed(server, 2);
       await readsGoOn(server, witness);
       await allIsWell(server);
     },

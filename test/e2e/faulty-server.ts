@@ -25,7 +25,7 @@ const refused = (code: SystemCode, syscall: string): Error =>
   Object.assign(new Error(`${code}, ${syscall}`), { code, syscall });
 
 /** A real folder on a disk that refuses what it is told to. */
-export class FaultyDisk {
+class FaultyDisk {
   /** What meets those who write the log. */
   log: SystemCode | undefined;
   /** What meets those who write to the bucket. */
@@ -153,7 +153,7 @@ class KillableThreads implements Threads {
 }
 
 /** What the operator was told. */
-export interface Told {
+interface Told {
   readonly kind: 'failure' | 'recovery';
   readonly text: string;
 }
@@ -165,6 +165,8 @@ export interface FaultyServer extends AsyncDisposable {
   readonly objects: WatchedObjects;
   readonly threads: KillableThreads;
   readonly told: readonly Told[];
+  /** Resolves when something is wrong. */
+  inTrouble(): Promise<void>;
   /** Resolves when nothing is wrong any more. */
   wellAgain(): Promise<void>;
 }
@@ -231,6 +233,9 @@ export async function startFaulty({
     objects,
     threads,
     told,
+    async inTrouble() {
+      while (host.troubles().length === 0) await new Promise<void>((resolve) => (wake = resolve));
+    },
     async wellAgain() {
       while (host.troubles().length > 0) await new Promise<void>((resolve) => (wake = resolve));
     },

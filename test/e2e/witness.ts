@@ -59,6 +59,11 @@ export class Witness {
     return this.#seen.length;
   }
 
+  /** An entity that the newest transaction in the feed gave a value. */
+  get newestEntity(): string {
+    return this.#factsOf.get('pair/value')?.at(-1)?.entity ?? '';
+  }
+
   /** The tx that a key was committed with, by the feed as far as it was followed. */
   txOf(key: string): string | undefined {
     return this.#txOfKey.get(key);

@@ -1,4 +1,5 @@
 import type { ItemsRecord } from '@pyralog/format';
+import type { LogOffset } from '@pyralog/model';
 
 /**
  * Where the live index is cut into parts, each of which becomes a segment and a set of runs. A pure
@@ -18,20 +19,32 @@ export const DEFAULT_CUT: CutRule = { factsMax: 262_144, bytesMax: 64 * 1024 * 1
 /** Counts the records of a part. */
 export class Cutter {
   readonly #rule: CutRule;
+  #begun: LogOffset | undefined;
   #facts = 0;
   #bytes = 0;
 
-  constructor(rule: CutRule) {
+  /**
+   * @param begun where the first part ends whatever the rule says: an indexer before, that may have had
+   * another rule, has put a segment up to there, and a name is never put twice
+   */
+  constructor(rule: CutRule, begun?: LogOffset) {
     this.#rule = rule;
+    this.#begun = begun;
   }
 
   /** Counts an admitted record. @returns whether the part ends behind it */
-  add({ facts }: ItemsRecord): boolean {
+  add(offset: LogOffset, { facts }: ItemsRecord): boolean {
     this.#facts += facts.length;
     this.#bytes += facts.texts.length + facts.entities.bytes.length;
-    if (this.#facts < this.#rule.factsMax && this.#bytes < this.#rule.bytesMax) return false;
+    if (!this.#ends(offset)) return false;
+    this.#begun = undefined;
     this.#facts = 0;
     this.#bytes = 0;
     return true;
+  }
+
+  #ends(offset: LogOffset): boolean {
+    if (this.#begun !== undefined) return offset + 1 >= this.#begun;
+    return this.#facts >= this.#rule.factsMax || this.#bytes >= this.#rule.bytesMax;
   }
 }

@@ -93,8 +93,9 @@ export class LiveIndex {
   #parts: LivePart[] = [];
   #cut = true;
 
-  constructor(rule: CutRule) {
-    this.#cutter = new Cutter(rule);
+  /** @param begun as {@link Cutter} has it */
+  constructor(rule: CutRule, begun?: LogOffset) {
+    this.#cutter = new Cutter(rule, begun);
   }
 
   /** Facts in all parts. */
@@ -115,7 +116,7 @@ export class LiveIndex {
     const part = this.#parts.at(-1);
     assert(part !== undefined, 'a live index that was not cut has a part');
     const firstRow = part.append(offset, record);
-    this.#cut = this.#cutter.add(record);
+    this.#cut = this.#cutter.add(offset, record);
     return { part, firstRow };
   }
 

@@ -22,11 +22,15 @@ import {
   type SegmentFooter,
   type SegmentInfo,
   segmentKey,
+  segmentName,
   type SegmentRecord,
 } from '@pyralog/format';
 import type { RunHandle } from '@pyralog/indexing';
-import { type PartitionNo, PyralogError } from '@pyralog/model';
+import { type LogOffset, type PartitionNo, PyralogError } from '@pyralog/model';
 import type { ObjectStore } from '@pyralog/objects';
+
+/** A log made anew begins another generation; the first is this. */
+export const LOG_GENERATION = 0;
 
 /** The files of one database in an object store: fetched, checked and decoded. */
 export class Bucket {
@@ -83,7 +87,25 @@ export class Bucket {
     return decodeRunBlock(footer, block, bytes, this.#codec, key);
   }
 
-  segmentFooter(partition: PartitionNo, info: SegmentInfo): Promise<SegmentFooter> {
+  /**
+   * The segment that begins at an offset, where there is one that no manifest names: a flush put it and
+   * did not come to its end. It is part of the log for ever, so the next flush ends where it does.
+   */
+  async begunSegment(
+    partition: PartitionNo,
+    from: LogOffset,
+  ): Promise<{ readonly bytes: number; readonly footer: SegmentFooter } | undefined> {
+    const name = segmentName(LOG_GENERATION, from);
+    const there = await this.#objects.head(segmentKey(this.database, partition, name));
+    if (there === undefined) return undefined;
+    const { bytes } = there;
+    return { bytes, footer: await this.segmentFooter(partition, { name, bytes }) };
+  }
+
+  segmentFooter(
+    partition: PartitionNo,
+    info: Pick<SegmentInfo, 'name' | 'bytes'>,
+  ): Promise<SegmentFooter> {
     const key = segmentKey(this.database, partition, info.name);
     return this.#footer(key, info.bytes, (tail) =>
       parseSegmentFooter(tail, info.bytes, this.#codec, key),

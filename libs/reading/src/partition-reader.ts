@@ -66,18 +66,21 @@ export class PartitionReader implements BlockSource {
   #schema: Schema;
   #state: LogState = emptyLogState();
 
-  private constructor(options: PartitionReaderOptions) {
+  private constructor(options: PartitionReaderOptions, begun: LogState['next'] | undefined) {
     this.#options = options;
     this.#schema = initialSchema(options.info);
     this.#schemaAtManifest = this.#schema;
-    this.#live = new LiveIndex(options.cutRule);
+    this.#live = new LiveIndex(options.cutRule, begun);
     this.#closedWaiters = new Waiters(options.timers);
   }
 
   /** Opens at the newest manifest; the log behind it arrives by {@link apply}. */
   static async open(options: PartitionReaderOptions): Promise<PartitionReader> {
-    const reader = new PartitionReader(options);
-    const manifest = await options.bucket.newestManifest(options.partition);
+    const { bucket, partition } = options;
+    const manifest = await bucket.newestManifest(partition);
+    const { next } = manifest?.state ?? emptyLogState();
+    const begun = await bucket.begunSegment(partition, next);
+    const reader = new PartitionReader(options, begun?.footer.to);
     if (manifest !== undefined) await reader.adopt(manifest);
     return reader;
   }

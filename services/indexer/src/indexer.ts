@@ -31,7 +31,7 @@ import {
   type Schema,
 } from '@pyralog/model';
 import type { ObjectStore } from '@pyralog/objects';
-import { Bucket, schemaOfManifest } from '@pyralog/reading';
+import { Bucket, LOG_GENERATION, schemaOfManifest } from '@pyralog/reading';
 
 export interface IndexerOptions {
   readonly info: DatabaseInfo;
@@ -47,9 +47,6 @@ export interface IndexerOptions {
   readonly onProgress: () => void;
 }
 
-/** A log made anew begins another generation; the first is this. */
-const GENERATION = 0;
-
 /**
  * Turns the commit log of one partition into files: at every cut one segment, the sorted runs, and then
  * the manifest that names them. Files are put before the manifest, and every put only where the name is
@@ -59,7 +56,7 @@ const GENERATION = 0;
 export class Indexer {
   readonly #options: IndexerOptions;
   readonly #bucket: Bucket;
-  readonly #cutter: Cutter;
+  #cutter: Cutter;
   #manifest: Manifest | undefined;
   #schema: Schema;
   #state: LogState = emptyLogState();
@@ -71,7 +68,7 @@ export class Indexer {
     this.#bucket = new Bucket(options.info.name, options.objects, options.codec);
     this.#cutter = new Cutter(options.cutRule);
     this.#schema = initialSchema(options.info);
-    this.#segment = new SegmentBuilder(GENERATION, this.#state);
+    this.#segment = new SegmentBuilder(LOG_GENERATION, this.#state);
   }
 
   /**
@@ -97,19 +94,22 @@ export class Indexer {
   }
 
   async #start(): Promise<void> {
-    const { partition, info, onManifest } = this.#options;
+    const { partition, info, cutRule, onManifest } = this.#options;
     const manifest = await this.#bucket.newestManifest(partition);
-    if (manifest === undefined) return;
-    this.#manifest = manifest;
-    this.#schema = await schemaOfManifest(this.#bucket, info, manifest);
-    this.#begin(manifest.state);
-    onManifest(manifest);
+    if (manifest !== undefined) {
+      this.#manifest = manifest;
+      this.#schema = await schemaOfManifest(this.#bucket, info, manifest);
+      this.#begin(manifest.state);
+      onManifest(manifest);
+    }
+    const begun = await this.#bucket.begunSegment(partition, this.#state.next);
+    this.#cutter = new Cutter(cutRule, begun?.footer.to);
   }
 
   #begin(state: LogState): void {
     this.#state = state;
     this.#table = new FactTable(1024);
-    this.#segment = new SegmentBuilder(GENERATION, state);
+    this.#segment = new SegmentBuilder(LOG_GENERATION, state);
   }
 
   async #take({ offset, value }: StoredRecord): Promise<void> {
@@ -125,7 +125,7 @@ export class Indexer {
     if (record.kind === 'epoch') return;
     this.#table.appendColumns(record.facts);
     this.#foldSchema(record);
-    if (this.#cutter.add(record)) await this.#flush();
+    if (this.#cutter.add(offset, record)) await this.#flush();
   }
 
   #foldSchema({ facts }: ItemsRecord): void {
@@ -147,14 +147,14 @@ export class Indexer {
     for (const run of buildRuns(this.#table, this.#schema, codec)) {
       const { order, part, level, rows, bytes, hash, minTx, maxTx } = run;
       const name = runName(order, level, hash);
-      await this.#put(runKey(info.name, partition, name), bytes);
+      const put = await this.#put(runKey(info.name, partition, name), bytes);
       runs.push({
         name,
         order,
         part,
         level,
         rows,
-        bytes: bytes.length,
+        bytes: put.bytes,
         hash,
         minTx,
         maxTx,
@@ -184,15 +184,30 @@ export class Indexer {
       this.#state.next,
       codec,
     );
-    await this.#put(segmentKey(info.name, partition, name), bytes);
-    return { name, from, to, rows, bytes: bytes.length, hash, minTx, maxTx, transactions };
+    const key = segmentKey(info.name, partition, name);
+    const put = await this.#put(key, bytes);
+    const segment = { name, from, to, rows, bytes: put.bytes, hash, minTx, maxTx, transactions };
+    if (put.result === 'created') return segment;
+    // The name of a segment does not tell its content, as a run's does.
+    const there = await this.#bucket.segmentFooter(partition, segment);
+    if (there.hash !== hash || there.to !== to) throw otherContent(key);
+    return segment;
   }
 
-  /** Puts a file whose name may be taken by an equal one, of an indexer before or beside this one. */
-  async #put(key: string, bytes: Uint8Array): Promise<void> {
-    if ((await this.#options.objects.put(key, bytes)) === 'created') return;
-    const there = await this.#options.objects.head(key);
+  /**
+   * Puts a file whose name may be taken by an equal one, of an indexer before or beside this one.
+   * @returns with the size of the file that is there: the same content may be compressed otherwise
+   */
+  async #put(
+    key: string,
+    bytes: Uint8Array,
+  ): Promise<{ readonly result: 'created' | 'exists'; readonly bytes: number }> {
+    const { objects } = this.#options;
+    const result = await objects.put(key, bytes);
+    if (result === 'created') return { result, bytes: bytes.length };
+    const there = await objects.head(key);
     assert(there !== undefined, `I7: ${key} stays where it was put`);
+    return { result, bytes: there.bytes };
   }
 
   /** The commit point: exactly one manifest of a number. Another's must say the same. */
@@ -205,14 +220,18 @@ export class Indexer {
     const hashes = (of: Manifest | undefined): string =>
       JSON.stringify(of?.runs.map(({ hash }) => hash));
     if (other?.state.next !== manifest.state.next || hashes(other) !== hashes(manifest)) {
-      throw new PyralogError(
-        'object-damaged',
-        `${key} was written by another indexer with other content.`,
-        {
-          hint: 'Two versions or settings of the indexer run at once: stop one of them, and start the other again.',
-        },
-      );
+      throw otherContent(key);
     }
     return other;
   }
+}
+
+function otherContent(key: string): PyralogError {
+  return new PyralogError(
+    'object-damaged',
+    `${key} was written by another indexer with other content.`,
+    {
+      hint: 'Two versions or settings of the indexer run at once: stop one of them, and start the other again.',
+    },
+  );
 }
