@@ -23,12 +23,16 @@ export class Crash extends Error {}
 /**
  * A folder on a disk with a volatile cache. What was written and not synced survives a kill of the process,
  * and not, or in parts, a loss of power: any sectors of it; names of files and folders when their folder
- * was synced, or by luck. Calls fail from `crashAt` on, as seen by a process that stops there.
+ * was synced, or by luck.
  */
 export class Disk {
   readonly dir: string;
   calls = 0;
+  /** The process stops at this call, or at the first sync from there on. */
   crashAt: number = Number.POSITIVE_INFINITY;
+  crashAtSync = false;
+  /** At this call the disk is full, once. */
+  fullAt: number = Number.POSITIVE_INFINITY;
   readonly #files = new Map<string, File>();
   /** Names that were made, or moved here from another, since their folder was synced. */
   readonly #names = new Map<string, { readonly from: string | undefined }>();
@@ -80,13 +84,13 @@ export class Disk {
     this.#opened.clear();
     this.calls = 0;
     this.crashAt = Number.POSITIVE_INFINITY;
+    this.crashAtSync = false;
+    this.fullAt = Number.POSITIVE_INFINITY;
   }
 
-  /** The cache is gone too, but for what chance had written to the disk. */
-  losePower(rand: SeededRand): void {
+  /** The cache is gone too, but for this part of it, which chance had written to the disk. */
+  losePower(rand: SeededRand, kept: number): void {
     this.kill();
-    // Now and then everything or nothing of the cache was written.
-    const kept = [0, 0.2, 0.5, 0.8, 1][Math.floor(rand.fraction() * 5)] as number;
     for (const [path, { from }] of [...this.#names].toReversed()) {
       if (rand.fraction() < kept || !fs.existsSync(path)) continue;
       if (from === undefined) this.#forget(path);
@@ -101,8 +105,16 @@ export class Disk {
       this.#files.set(path, { durable: fs.readFileSync(path), pending: [] });
   }
 
-  #step(): void {
-    if (this.calls++ >= this.crashAt) throw new Crash();
+  #step(call: 'sync' | 'other' = 'other'): void {
+    if (this.calls === this.fullAt) {
+      this.calls++;
+      throw Object.assign(new Error('ENOSPC'), { code: 'ENOSPC', syscall: call });
+    }
+    if (this.calls++ < this.crashAt) return;
+    if (this.crashAtSync && call !== 'sync') return;
+    // From now on every call.
+    this.crashAtSync = false;
+    throw new Crash();
   }
 
   #open(path: string, flags: string): number {
@@ -129,7 +141,7 @@ export class Disk {
   }
 
   #sync(fd: number): void {
-    this.#step();
+    this.#step('sync');
     const path = this.#opened.get(fd) as string;
     if (fs.fstatSync(fd).isDirectory()) {
       for (const name of [...this.#names.keys()])

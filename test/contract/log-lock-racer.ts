@@ -3,7 +3,8 @@
  * lets go of it, or leaves the lock of a dead process behind. Prints how often it had the folder, and
  * every time that it was not alone.
  */
-import { createRequire, syncBuiltinESMExports } from 'node:module';
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { isPyralogError } from '@pyralog/model';
 import { SeededRand } from '@pyralog/runtime';
@@ -11,7 +12,6 @@ import { SeededRand } from '@pyralog/runtime';
 const [dir = '', id = '', seed = '', millis = ''] = process.argv.slice(2);
 const rand = new SeededRand(Number(seed));
 const end = performance.now() + Number(millis);
-const fs = createRequire(import.meta.url)('node:fs') as typeof import('node:fs');
 const witness = join(dir, 'witness');
 /** The race is for the lock: nothing here has to survive a loss of power. */
 const files = { ...fs, fsyncSync: () => undefined };

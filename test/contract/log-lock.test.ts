@@ -96,7 +96,7 @@ test(
     const held = outputs.map((output) => Number(/^held ([0-9]+)$/m.exec(output)?.[1]));
     process.stdout.write(`lock race: seed ${SEED}, held ${held.join(', ')} times\n`);
     expect(outputs.join('').match(/not alone.*/g)).toBeNull();
-    expect(held.reduce((sum, times) => sum + times, 0)).toBeGreaterThan(100);
+    expect(held.reduce((sum, times) => sum + times, 0)).toBeGreaterThan(20);
   },
 );
 

@@ -4,7 +4,7 @@
  * the log goes on by itself when the file system does.
  */
 import * as fs from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isPyralogError, logOffset, partitionNo } from '@pyralog/model';
@@ -162,10 +162,11 @@ test('a log whose last file was begun and never finished opens without writing',
   await log[Symbol.asyncDispose]();
 });
 
-test('a lock that says nothing is refused instead of taken over', async () => {
-  await mkdir(join(dir, 'lock'));
-  const error: unknown = await LocalLog.open({ dir }).catch((e: unknown) => e);
-  expect(isPyralogError(error) && error.code).toBe('data-locked');
+test('a lock that the loss of power left empty is taken over', async () => {
+  await writeFile(join(dir, 'lock'), '');
+  await using log = await LocalLog.open({ dir });
+  await log.createTopic('t', 1);
+  expect((await readFile(join(dir, 'lock'), 'utf8')).includes(`"pid":${process.pid},`)).toBe(true);
 });
 
 test('a file that begins where the one before it does not end is damage', async () => {

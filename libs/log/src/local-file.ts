@@ -335,7 +335,7 @@ function mayBeTorn(bytes: Uint8Array, position: number): boolean {
   if (bytes.length <= FRAME_HEADER_BYTES) return true;
   const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
   const end = FRAME_HEADER_BYTES + length;
-  if (length === 0 || end > bytes.length) return true;
+  if (end > bytes.length) return true;
   for (let to = SECTOR_BYTES - (position % SECTOR_BYTES); to < end; to += SECTOR_BYTES)
     if (bytes[to - 1] === 0) return true;
   return bytes[end - 1] === 0;

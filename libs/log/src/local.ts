@@ -121,7 +121,7 @@ export class LocalLog implements Log {
   }
 
   #openTopic(topic: string): LocalPartition[] {
-    const { dir, files, readOnly } = this.#options;
+    const { dir, files } = this.#options;
     const folder = join(dir, topic);
     const numbers = files.readdirSync(folder).filter((name) => /^[0-9]+$/.test(name));
     const missing = numbers.findIndex((_, p) => !numbers.includes(String(p)));
@@ -130,7 +130,6 @@ export class LocalLog implements Log {
         hint: 'Restore this folder from a backup. Nothing was changed.',
       });
     }
-    if (!readOnly) syncFolder(files, folder);
     return numbers.map((_, p) => this.#openPartition(topic, partitionNo(p)));
   }
 

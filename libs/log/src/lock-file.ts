@@ -1,4 +1,4 @@
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PyralogError } from '@pyralog/model';
 
@@ -9,13 +9,12 @@ interface Holder {
 }
 
 /**
- * One process for a folder. The lock is a file that names its holder, made by link(2), which exactly
- * one process can win; one whose holder is dead is taken over.
+ * One process for a folder that is there. The lock is a file that names its holder, made by link(2), which
+ * exactly one process can win; one whose holder is dead is taken over.
  *
  * @throws PyralogError `data-locked` while another process lives that holds it
  */
 export function lockFolder(folder: string): Disposable {
-  mkdirSync(folder, { recursive: true });
   const path = join(folder, 'lock');
   const mine = JSON.stringify({
     pid: process.pid,
