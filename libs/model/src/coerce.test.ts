@@ -113,7 +113,9 @@ test.each(CELLS)(
     }
     const error = refusal(() => coerceValue(input, definition(type)));
     expect(error?.code).toBe('type-mismatch');
-    expect(error?.message).toContain('"weight"');
+    const a = (each: string): string => (/^[aeiou]/.test(each) ? `an ${each}` : `a ${each}`);
+    expect(error?.message).toContain(`"weight" takes ${a(type)} value`);
+    expect(error?.message).toContain(`is ${a(input.value.type)} value`);
     expect(error?.extra).toEqual({ attribute: 'weight', expected: type, given: input.value.type });
     expect(error?.hint ?? '').toMatch(expected);
   },

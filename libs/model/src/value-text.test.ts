@@ -134,6 +134,11 @@ test('a text of any length is refused in few words', () => {
   }
 });
 
+test('what is neither true nor false is said to be so', () => {
+  const error = refusal(() => parseValue('bool', 'yes'));
+  expect(error?.message).toBe('"yes" is neither true nor false.');
+});
+
 test('of doubles there is one zero, both infinities, and no NaN', () => {
   expect(Object.is(doubleValue(-0).value, 0)).toBe(true);
   expect(Object.is((parseValue('double', '-0') as { value: number }).value, 0)).toBe(true);
