@@ -9,7 +9,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { describeMachine, loadAverage } from './machine.ts';
+import { describeLoad, describeMachine } from './machine.ts';
 import { PostgresServer } from './postgres.ts';
 import { Results, tables } from './report.ts';
 import { type BenchSize, CACHE, WorkloadRun } from './run.ts';
@@ -61,7 +61,7 @@ const line = (text: string): void => void process.stdout.write(`${text}\n`);
 const progress = (text: string): void => void process.stderr.write(`${text}\n`);
 
 const started = new Date();
-const loadBefore = loadAverage();
+const loadBefore = describeLoad();
 const postgres = values['only-pyralog'] ? undefined : startPostgres();
 // Whatever ends this process ends what it has started.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
@@ -72,17 +72,19 @@ process.on('exit', () => run.removeFiles());
 await run.all();
 
 const machine = describeMachine();
+const loadAfter = describeLoad();
 const versions = `Pyralog ${machine.pyralog}, PostgreSQL ${run.postgresVersion ?? 'left out'}`;
-line(`\n${started.toISOString().slice(0, 16).replace('T', ' ')} UTC, \`${command}\`\n`);
-line(`${machine.hardware}, ${machine.system}, Node ${process.version}. ${versions}.`);
-line(
-  `Load average ${loadBefore} at the start, ${loadAverage()} at the end. ${size.rounds} rounds, ${size.entities} people, ${size.updates} updates.\n`,
-);
+line(`\n${started.toISOString().slice(0, 16).replace('T', ' ')} UTC, \`${command}\`:`);
+line(`${size.entities} people, ${size.updates} updates, rounds: ${size.rounds}.\n`);
+line(`- ${machine.hardware}, ${machine.system}, Node ${process.version}`);
+line(`- ${versions}`);
+line(`- at the start: ${loadBefore}`);
+line(`- at the end: ${loadAfter}\n`);
 line(tables(results));
 const file = join(CACHE, 'results.json');
 writeFileSync(
   file,
-  JSON.stringify({ started, command, size, machine, versions, loadBefore, results }, undefined, 1),
+  JSON.stringify({ started, command, size, machine, versions, loadBefore, loadAfter, results }),
 );
 progress(`\nRaw figures: ${file}`);
 

@@ -1,6 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { cpus, loadavg, release, totalmem, type } from 'node:os';
+import {
+  closeSync,
+  fdatasyncSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { cpus, loadavg, release, tmpdir, totalmem, type } from 'node:os';
+import { join } from 'node:path';
+import { figure, latency } from './measure.ts';
 
 /** What figures depend on beside the program. */
 export interface Machine {
@@ -20,9 +30,27 @@ export function describeMachine(): Machine {
   };
 }
 
-/** Of the last minute. */
-export function loadAverage(): string {
-  return (loadavg()[0] ?? 0).toFixed(1);
+/** What other work leaves of the machine: processes that want to run, and what the disk takes to keep 4 KiB. */
+export function describeLoad(): string {
+  const { p50, p99 } = latency(syncTimes());
+  return `load average ${(loadavg()[0] ?? 0).toFixed(1)}, \`fdatasync\` of 4 KiB p50 ${figure(p50)} ms, p99 ${figure(p99)} ms`;
+}
+
+/** Milliseconds of appends to a file where the databases will lie, each on the disk before the next. */
+function syncTimes(): number[] {
+  const dir = mkdtempSync(join(tmpdir(), 'pyralog-bench-disk-'));
+  const file = openSync(join(dir, 'file'), 'w');
+  const block = Buffer.alloc(4096, 1);
+  const times: number[] = [];
+  for (let i = 0; i < 300; i++) {
+    const started = performance.now();
+    writeSync(file, block);
+    fdatasyncSync(file);
+    times.push(performance.now() - started);
+  }
+  closeSync(file);
+  rmSync(dir, { recursive: true });
+  return times;
 }
 
 function nameOfSystem(): string {
