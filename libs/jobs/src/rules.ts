@@ -3,7 +3,7 @@ import { type ErrorCode, isPyralogError, PyralogError } from '@pyralog/model';
 import type { Job, JobJson, JobPauses } from './jobs.ts';
 
 /** Bytes of the JSON of data or of a result. */
-export const JOB_BYTES_MAX: number = 256 * 1024;
+const JOB_BYTES_MAX = 256 * 1024;
 export const ATTEMPTS_MAX_DEFAULT = 5;
 export const PAUSES_DEFAULT: JobPauses = { firstMillis: 1_000, maxMillis: 60_000 };
 const REASON_CHARACTERS_MAX = 1_000;

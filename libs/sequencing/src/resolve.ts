@@ -159,7 +159,7 @@ function canonicalOrder(a: Fact, b: Fact): number {
 }
 
 /** Distinct attributes of one record of the log. */
-export const RECORD_ATTRIBUTES_MAX: number = TABLE_ATTRIBUTES_MAX;
+const RECORD_ATTRIBUTES_MAX = TABLE_ATTRIBUTES_MAX;
 
 function checkSize(facts: readonly Fact[]): void {
   if (facts.length > FACTS_MAX) {
