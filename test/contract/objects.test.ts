@@ -18,7 +18,15 @@ objectsContract('memory', async () => ({
 
 objectsContract('local', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'pyralog-objects-'));
-  return { store: await LocalObjects.open({ dir }), close: () => rm(dir, { recursive: true }) };
+  const store = await LocalObjects.open({ dir });
+  return {
+    store,
+    async close() {
+      await store[Symbol.asyncDispose]();
+      await expect(store.get('closed')).rejects.toMatchObject({ code: 'stopping' });
+      await rm(dir, { recursive: true });
+    },
+  };
 });
 
 objectsContract('remote', async () => {

@@ -111,8 +111,8 @@ export interface JobCounts {
  * - **Failures.** A handler that rejects has failed the attempt. The next one comes after a pause; after
  *   `attemptsMax` failures the job has failed. An operating error whose row in the table of codes says that
  *   it is never worth a retry, and a broken assertion, fail the job at once. So does a result that is not
- *   plain JSON. A job whose workers die at it again and again fails too. Failed jobs are listed, newest first, a bounded number of each name; one that failed twice
- *   is there twice.
+ *   plain JSON. A job whose workers die at it again and again fails too. Failed jobs are listed, newest
+ *   first, a bounded number of each name; one that failed twice is there twice.
  * - **Closing** a worker aborts the signals of its attempts and waits until they have ended. One that
  *   resolves has done its job. One that rejects has not failed: the job waits again, first of all, and the
  *   attempt is not counted. Closing the queue closes the workers that it has in this process.

@@ -1,6 +1,12 @@
 import * as fs from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { isPyralogError, type LogOffset, logOffset, PyralogError } from '@pyralog/model';
+import {
+  isPyralogError,
+  type LogOffset,
+  logOffset,
+  storageError,
+  systemCode,
+} from '@pyralog/model';
 
 /** What the local log asks of a file system. A test puts one that fails in its place. */
 export type LogFiles = Pick<
@@ -22,22 +28,6 @@ export type LogFiles = Pick<
 
 export const SYSTEM_FILES: LogFiles = fs;
 
-/** The operating error behind a failure of the file system. */
-export function storageError(error: unknown, what: string): PyralogError {
-  const code = codeOf(error) ?? 'unknown';
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
-    return new PyralogError('storage-full', `${what}: the disk is full.`, {
-      hint: 'Make room: writes go on by themselves, and reads were never stopped.',
-      cause: error,
-    });
-  }
-  return new PyralogError('storage-failed', `${what}: ${code}.`, { cause: error });
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
-}
-
 /** As {@link storageError} where the file system refused; a defect, or an error of ours, as it is. */
 export function knownError(error: unknown, what: string): unknown {
   const refused = error instanceof Error && 'syscall' in error && !isPyralogError(error);
@@ -50,18 +40,18 @@ export function makeFolder(files: LogFiles, folder: string): void {
   try {
     files.mkdirSync(path);
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') {
+    if (systemCode(error) === 'ENOENT') {
       makeFolder(files, dirname(path));
       return makeFolder(files, path);
     }
-    if (codeOf(error) !== 'EEXIST') throw error;
+    if (systemCode(error) !== 'EEXIST') throw error;
   }
   try {
     // Where it was there before, the one who made it may not have come so far.
     syncFolder(files, dirname(path));
   } catch (error) {
     // Who may not look into the parent has not made anything in it.
-    if (codeOf(error) !== 'EACCES') throw error;
+    if (systemCode(error) !== 'EACCES') throw error;
   }
 }
 

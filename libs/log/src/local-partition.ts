@@ -1,14 +1,13 @@
 import { assert } from '@pyralog/base';
-import { isPyralogError, type LogOffset, logOffset, PyralogError } from '@pyralog/model';
-import { join } from 'node:path';
 import {
-  knownError,
-  type LogFiles,
-  logFileName,
-  logFilesIn,
+  isPyralogError,
+  type LogOffset,
+  logOffset,
+  PyralogError,
   storageError,
-  syncFolder,
-} from './files.ts';
+} from '@pyralog/model';
+import { join } from 'node:path';
+import { knownError, type LogFiles, logFileName, logFilesIn, syncFolder } from './files.ts';
 import { EndWaiters } from './follow.ts';
 import { encodeFrame, FILE_HEADER_BYTES } from './frame.ts';
 import { type FramePlace, LogFile } from './local-file.ts';

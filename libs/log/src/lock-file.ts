@@ -1,6 +1,6 @@
 import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { PyralogError } from '@pyralog/model';
+import { PyralogError, systemCode } from '@pyralog/model';
 
 interface Holder {
   readonly pid: number;
@@ -46,7 +46,7 @@ function acquire(path: string, draft: string, folder: string): void {
       linkSync(draft, path);
       return;
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+      if (systemCode(error) !== 'EEXIST') throw error;
     }
     const found = read(path);
     if (found === undefined) continue;
@@ -74,7 +74,7 @@ function read(
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    if (systemCode(error) === 'ENOENT') return undefined;
     throw error;
   }
   const match = /^\{"pid":([0-9]+),"began":"([0-9]*)"\}$/.exec(text);
@@ -89,7 +89,7 @@ function isAlive({ pid, began }: Holder): boolean {
     process.kill(pid, 0);
   } catch (error) {
     // Without permission to signal it, it still lives.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+    return systemCode(error) === 'EPERM';
   }
   return beganAt(pid) === began;
 }

@@ -10,6 +10,7 @@ export * from './limits.ts';
 export * from './minted.ts';
 export * from './offset.ts';
 export * from './schema.ts';
+export * from './storage-error.ts';
 export * from './tx.ts';
 export * from './value.ts';
 export * from './value-constructors.ts';

@@ -1,6 +1,6 @@
 import { type FileHandle, link, mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { PyralogError } from '@pyralog/model';
+import { PyralogError, storageError, systemCode } from '@pyralog/model';
 import { assertKey, clampRange } from './key.ts';
 import type { ObjectInfo, ObjectStore } from './objects.ts';
 
@@ -40,6 +40,7 @@ export class LocalObjects implements ObjectStore, AsyncDisposable {
   /** Folders that are known to be durable, the root among them: it is its maker's. */
   readonly #folders: Set<string>;
   #temporary = 0;
+  #closed = false;
 
   private constructor({ dir, files = SYSTEM_FILES }: LocalObjectsOptions) {
     this.#dir = resolve(dir);
@@ -78,7 +79,7 @@ export class LocalObjects implements ObjectStore, AsyncDisposable {
       try {
         await this.#files.link(temporary, path);
       } catch (error) {
-        if (codeOf(error) !== 'EEXIST') throw error;
+        if (systemCode(error) !== 'EEXIST') throw error;
         // It may be from a put of which this last step failed.
         await this.#syncFolder(folder);
         return 'exists';
@@ -135,8 +136,9 @@ export class LocalObjects implements ObjectStore, AsyncDisposable {
     }
   }
 
-  /** Closes the files that are open for reading; the store can still be used. */
+  /** Closes the files that are open for reading, behind the reads that are on their way. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
     const open = await Promise.allSettled(this.#open.values());
     this.#open.clear();
     for (const file of open) if (file.status === 'fulfilled') await file.value.closeWhenIdle();
@@ -151,6 +153,8 @@ export class LocalObjects implements ObjectStore, AsyncDisposable {
     key: string,
     read: (file: OpenFile) => Promise<Uint8Array>,
   ): Promise<Uint8Array | undefined> {
+    // What is opened now would never be closed.
+    if (this.#closed) throw new PyralogError('stopping', 'The bucket is closed.');
     try {
       return await read(await this.#openFile(key));
     } catch (error) {
@@ -192,7 +196,7 @@ export class LocalObjects implements ObjectStore, AsyncDisposable {
     try {
       await this.#files.mkdir(folder);
     } catch (error) {
-      if (codeOf(error) !== 'EEXIST') throw error;
+      if (systemCode(error) !== 'EEXIST') throw error;
     }
     // Where it was there before: the one who made it may not have come so far.
     await this.#syncFolder(dirname(folder));
@@ -256,10 +260,14 @@ class OpenFile {
 
   static async open(path: string): Promise<OpenFile> {
     const handle = await open(path, 'r');
-    const found = await handle.stat();
-    if (found.isFile()) return new OpenFile(handle, found.size);
-    await handle.close();
-    throw Object.assign(new Error(`${path} is a folder`), { code: 'ENOENT' });
+    try {
+      const found = await handle.stat();
+      if (found.isFile()) return new OpenFile(handle, found.size);
+      throw Object.assign(new Error(`${path} is a folder`), { code: 'ENOENT' });
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
   }
 
   async read(from: number, to: number): Promise<Uint8Array> {
@@ -291,19 +299,7 @@ class OpenFile {
   }
 }
 
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
-}
-
 function isAbsent(error: unknown): boolean {
-  const code = codeOf(error);
+  const code = systemCode(error);
   return code === 'ENOENT' || code === 'ENOTDIR';
-}
-
-function storageError(error: unknown, what: string): PyralogError {
-  const code = codeOf(error) ?? 'unknown';
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
-    return new PyralogError('storage-full', `${what}: the disk is full.`, { cause: error });
-  }
-  return new PyralogError('storage-failed', `${what}: ${code}.`, { cause: error });
 }
