@@ -1,6 +1,7 @@
 import { type CutRule, DEFAULT_CUT } from '@pyralog/indexing';
-import { afterAll, afterEach, expect } from 'vitest';
+import { afterAll, afterEach, expect, test } from 'vitest';
 import { databaseContract } from './database.ts';
+import { create, feedOf, write } from './database-support.ts';
 import { embeddedHost } from './embedded-host.ts';
 import { SharedThread } from './shared-thread.ts';
 
@@ -15,7 +16,32 @@ const make = (cutRule: CutRule) => () =>
 databaseContract('the database of one process', make(DEFAULT_CUT));
 
 // Parts of a few facts, so that every answer is merged from many runs and the live index.
-databaseContract(
-  'the database of one process with small runs',
-  make({ factsMax: 3, bytesMax: 1e9 }),
-);
+const smallRuns = make({ factsMax: 3, bytesMax: 1e9 });
+databaseContract('the database of one process with small runs', smallRuns);
+
+test('databases of one host have files of the same names, and read their own', async () => {
+  await using host = await smallRuns();
+  const names = ['one', 'two'];
+  const databases = await Promise.all(names.map((name) => create(host, name)));
+  const count = 10;
+  for (let i = 0; i < count; i++) {
+    for (const database of databases) {
+      const { name } = database;
+      await write(database, { entity: `e:${name}`, [name]: i, [`${name}-text`]: `${name} ${i}` });
+    }
+  }
+  for (const database of databases) {
+    // Everything but the last part is read from files.
+    await expect
+      .poll(async () => (await database.status()).partitions[0]?.liveFacts, { timeout: 10_000 })
+      .toBeLessThan(9);
+  }
+  for (const database of databases) {
+    const facts = (await feedOf(database, { offset: '-1' })).flatMap((event) =>
+      event.kind === 'transaction' ? event.facts : [],
+    );
+    const told = facts.filter(({ entity }) => entity.startsWith('e:'));
+    expect(told.filter(({ operation }) => operation === 'assert')).toHaveLength(2 * count);
+    expect(new Set(told.map(({ entity }) => entity))).toEqual(new Set([`e:${database.name}`]));
+  }
+});

@@ -34,6 +34,7 @@ export async function served(
     database: (name: string): Promise<Database> => client.database(name),
     async [Symbol.asyncDispose]() {
       await api.close();
+      await host[Symbol.asyncDispose]();
       expect(errors.filter(({ code }) => code === 'internal').map(({ cause }) => cause)).toEqual(
         [],
       );

@@ -1,22 +1,24 @@
 import { assert } from '@pyralog/base';
 import type { FactBatch } from '@pyralog/format';
 
-interface Entry {
-  readonly batch: FactBatch;
+/** What the cache needs of a block. */
+type Block = Pick<FactBatch, 'byteLength'>;
+
+interface Entry<B extends Block> {
+  readonly block: B;
   readonly bytes: number;
+  readonly file: Map<number, Entry<B>>;
+  readonly number: number;
 }
 
 /**
- * Decoded blocks of runs, bounded in bytes, least recently used out first. Blocks never change, so a
- * block is known by its run's name (which holds the hash of its content) and its number. Loads of one
- * block at the same time are one load.
+ * Decoded blocks of files, bounded in bytes over all that share it, least recently used out first.
+ * Blocks never change: a block is known by its file and its number.
  */
-export class BlockCache {
+export class BlockCache<B extends Block = FactBatch> {
   readonly #bytesMax: number;
-  /** In order of last use: a Map keeps the order of insertion. */
-  readonly #entries = new Map<string, Map<number, Entry>>();
-  readonly #order = new Map<Entry, readonly [string, number]>();
-  readonly #loading = new Map<string, Promise<FactBatch>>();
+  /** In order of last use: a Set keeps the order of insertion. */
+  readonly #order = new Set<Entry<B>>();
   #bytes = 0;
 
   constructor(bytesMax: number) {
@@ -28,62 +30,86 @@ export class BlockCache {
     return this.#bytes;
   }
 
+  /** A part of it for the files of one partition: names are unique there, not over databases. */
+  scope(): BlockScope<B> {
+    return new BlockScope({
+      used: (entry) => {
+        this.#order.delete(entry);
+        this.#order.add(entry);
+      },
+      keep: (entry) => this.#keep(entry),
+      forget: (entry) => this.#forget(entry),
+    });
+  }
+
+  #keep(entry: Entry<B>): void {
+    entry.file.set(entry.number, entry);
+    this.#order.add(entry);
+    this.#bytes += entry.bytes;
+    for (const oldest of this.#order) {
+      if (this.#bytes <= this.#bytesMax || oldest === entry) break;
+      this.#forget(oldest);
+    }
+  }
+
+  #forget(entry: Entry<B>): void {
+    assert(this.#order.delete(entry), 'a cached block has its place in the order of use');
+    entry.file.delete(entry.number);
+    this.#bytes -= entry.bytes;
+  }
+}
+
+interface Room<B extends Block> {
+  readonly used: (entry: Entry<B>) => void;
+  readonly keep: (entry: Entry<B>) => void;
+  readonly forget: (entry: Entry<B>) => void;
+}
+
+/** Blocks of one partition's files. Loads of one block at the same time are one load. */
+export class BlockScope<B extends Block = FactBatch> {
+  readonly #room: Room<B>;
+  readonly #files = new Map<string, Map<number, Entry<B>>>();
+  readonly #loading = new Map<string, Promise<B>>();
+
+  constructor(room: Room<B>) {
+    this.#room = room;
+  }
+
   /** The block where it is in memory. */
-  peek(run: string, block: number): FactBatch | undefined {
-    const entry = this.#entries.get(run)?.get(block);
+  peek(file: string, number: number): B | undefined {
+    const entry = this.#files.get(file)?.get(number);
     if (entry === undefined) return undefined;
-    const place = this.#order.get(entry);
-    assert(place !== undefined, 'a cached block has its place in the order of use');
-    this.#order.delete(entry);
-    this.#order.set(entry, place);
-    return entry.batch;
+    this.#room.used(entry);
+    return entry.block;
   }
 
   /** The block, loaded where it is not in memory. A failed load is not remembered. */
-  async load(run: string, block: number, fetch: () => Promise<FactBatch>): Promise<FactBatch> {
-    const cached = this.peek(run, block);
+  async load(file: string, number: number, fetch: () => Promise<B>): Promise<B> {
+    const cached = this.peek(file, number);
     if (cached !== undefined) return cached;
-    const id = `${run}#${block}`;
+    const id = `${file}#${number}`;
     const running = this.#loading.get(id);
     if (running !== undefined) return running;
     const loading = fetch();
     this.#loading.set(id, loading);
     try {
-      const batch = await loading;
-      this.#keep(run, block, batch);
-      return batch;
+      const block = await loading;
+      this.#room.keep({ block, bytes: block.byteLength, file: this.#file(file), number });
+      return block;
     } finally {
       this.#loading.delete(id);
     }
   }
 
-  /** Forgets the blocks of runs that no view names any more. */
-  retain(runs: ReadonlySet<string>): void {
-    for (const [run, blocks] of this.#entries) {
-      if (runs.has(run)) continue;
-      for (const entry of blocks.values()) this.#forget(entry);
-      this.#entries.delete(run);
-    }
+  /** Forgets the blocks of a file that nobody names any more. */
+  forget(file: string): void {
+    for (const entry of this.#files.get(file)?.values() ?? []) this.#room.forget(entry);
+    this.#files.delete(file);
   }
 
-  #keep(run: string, block: number, batch: FactBatch): void {
-    const entry: Entry = { batch, bytes: batch.byteLength };
-    let blocks = this.#entries.get(run);
-    if (blocks === undefined) this.#entries.set(run, (blocks = new Map()));
-    blocks.set(block, entry);
-    this.#order.set(entry, [run, block]);
-    this.#bytes += entry.bytes;
-    for (const [oldest, [name, number]] of this.#order) {
-      if (this.#bytes <= this.#bytesMax || oldest === entry) break;
-      this.#forget(oldest);
-      const rest = this.#entries.get(name);
-      rest?.delete(number);
-      if (rest?.size === 0) this.#entries.delete(name);
-    }
-  }
-
-  #forget(entry: Entry): void {
-    this.#order.delete(entry);
-    this.#bytes -= entry.bytes;
+  #file(name: string): Map<number, Entry<B>> {
+    let blocks = this.#files.get(name);
+    if (blocks === undefined) this.#files.set(name, (blocks = new Map()));
+    return blocks;
   }
 }

@@ -28,7 +28,7 @@ import {
   TX_LAST,
 } from '@pyralog/model';
 import type { Timers } from '@pyralog/runtime';
-import type { BlockCache } from './block-cache.ts';
+import type { BlockCache, BlockScope } from './block-cache.ts';
 import type { Bucket } from './bucket.ts';
 import { type BlockSource, drive } from './drive.ts';
 import { readSchema } from './schema-read.ts';
@@ -56,6 +56,7 @@ const WAITING_PARTS_MAX = 3;
  */
 export class PartitionReader implements BlockSource {
   readonly #options: PartitionReaderOptions;
+  readonly #blocks: BlockScope;
   readonly #live: LiveIndex;
   readonly #liveTransactions = new LiveTransactions();
   readonly #closedWaiters: Waiters;
@@ -68,6 +69,7 @@ export class PartitionReader implements BlockSource {
 
   private constructor(options: PartitionReaderOptions, begun: LogState['next'] | undefined) {
     this.#options = options;
+    this.#blocks = options.cache.scope();
     this.#schema = initialSchema(options.info);
     this.#schemaAtManifest = this.#schema;
     this.#live = new LiveIndex(options.cutRule, begun);
@@ -89,8 +91,9 @@ export class PartitionReader implements BlockSource {
     return this.#options.info;
   }
 
-  get cache(): BlockCache {
-    return this.#options.cache;
+  /** Cached blocks of its files. */
+  get blocks(): BlockScope {
+    return this.#blocks;
   }
 
   get bucket(): Bucket {
@@ -158,7 +161,7 @@ export class PartitionReader implements BlockSource {
   /** Takes over a newer manifest: its files replace the live parts that it covers. */
   async adopt(manifest: Manifest): Promise<void> {
     if (this.#manifest !== undefined && manifest.number <= this.#manifest.number) return;
-    const { bucket, partition, cache } = this.#options;
+    const { bucket, partition } = this.#options;
     const runs: RunHandle[] = [];
     for (const info of manifest.runs) {
       const known = this.#runsByName.get(info.name);
@@ -171,6 +174,7 @@ export class PartitionReader implements BlockSource {
     // An older call may have been overtaken while it read footers.
     if (this.#manifest !== undefined && manifest.number <= this.#manifest.number) return;
     this.#manifest = manifest;
+    const before = this.#runsByName;
     this.#runs = runs;
     this.#runsByName = new Map(runs.map((run) => [run.info.name, run]));
     this.#schemaAtManifest = schema;
@@ -181,7 +185,7 @@ export class PartitionReader implements BlockSource {
       this.#schema = schema;
       this.#closedWaiters.reached(manifest.state.closed);
     }
-    cache.retain(new Set(this.#runsByName.keys()));
+    for (const name of before.keys()) if (!this.#runsByName.has(name)) this.#blocks.forget(name);
   }
 
   /** Everything there is at this moment; stays right while the partition goes on. */
@@ -200,12 +204,12 @@ export class PartitionReader implements BlockSource {
   }
 
   peek({ run, block }: BlockNeed): FactBatch | undefined {
-    return this.#options.cache.peek(run.info.name, block);
+    return this.#blocks.peek(run.info.name, block);
   }
 
   load({ run, block }: BlockNeed): Promise<FactBatch> {
-    const { cache, bucket, partition } = this.#options;
-    return cache.load(run.info.name, block, () => bucket.runBlock(partition, run, block));
+    const { bucket, partition } = this.#options;
+    return this.#blocks.load(run.info.name, block, () => bucket.runBlock(partition, run, block));
   }
 
   /** Resolves when `tx` is closed, the time is over or the signal aborts; look at {@link closed} again. */

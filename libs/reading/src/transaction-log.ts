@@ -122,8 +122,8 @@ export class TransactionLog {
   }
 
   #block(segment: SegmentInfo, footer: SegmentFooter, block: number): Promise<FactColumns> {
-    const { bucket, partition, cache } = this.#reader;
-    return cache.load(segment.name, block, () =>
+    const { bucket, partition, blocks } = this.#reader;
+    return blocks.load(segment.name, block, () =>
       bucket.segmentBlock(partition, segment, footer, block),
     );
   }
