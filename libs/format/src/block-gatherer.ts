@@ -1,7 +1,7 @@
 import { assert } from '@pyralog/base';
 import { tx, type IndexOrder, type Tx } from '@pyralog/model';
 import { NO_NULLS, type Zeros } from './arrow-file.ts';
-import { compareRange, TAG_BYTES, TAG_DOUBLE, TAG_STRING } from './fact-batch.ts';
+import { TAG_BYTES, TAG_DOUBLE, TAG_STRING } from './fact-batch.ts';
 import {
   BLOCK_FACTS,
   BYTES_KINDS,
@@ -13,6 +13,7 @@ import {
 } from './fact-layout.ts';
 import type { FactTable } from './fact-table.ts';
 import { KEY_COMPONENTS } from './index-key.ts';
+import { compareRange } from './row-order.ts';
 
 /** Texts up to this length are copied by a loop: a view for `set` costs more. */
 const LOOP_BYTES_MAX = 32;
@@ -216,7 +217,7 @@ export class BlockGatherer {
 
   #listEntities(rows: Uint32Array): number {
     const { entity, entities } = this.#table;
-    const [from, starts, ends] = [entities.starts, this.#starts, this.#ends];
+    const [from, starts, ends] = [entities.offsets, this.#starts, this.#ends];
     for (let i = 0; i < rows.length; i++) starts[i] = entity[rows[i] as number] as number;
     for (let i = 0; i < rows.length; i++) {
       const id = starts[i] as number;
@@ -224,13 +225,13 @@ export class BlockGatherer {
       ends[i] = from[id + 1] as number;
     }
     this.#entities.begin(1);
-    this.#entities.addAll(entities.arena, starts, ends, rows.length);
+    this.#entities.addAll(entities.bytes, starts, ends, rows.length);
     return rows.length;
   }
 
   #groupEntities(rows: Uint32Array): number {
     const { entity, entities } = this.#table;
-    const { arena, starts } = entities;
+    const { bytes, offsets } = entities;
     const sink = this.#entities;
     sink.begin(1);
     let groups = 0;
@@ -240,7 +241,7 @@ export class BlockGatherer {
       if (id === last) continue;
       last = id;
       this.#listOffsets[groups] = i;
-      sink.add(groups, arena, starts[id] as number, starts[id + 1] as number);
+      sink.add(groups, bytes, offsets[id] as number, offsets[id + 1] as number);
       groups++;
     }
     this.#listOffsets[groups] = rows.length;

@@ -95,11 +95,11 @@ export function writeFacts(
 /** Distinct texts: count, their lengths, then all their bytes. */
 export function writeTexts(table: TextTable, into: ByteWriter): void {
   into.varint(table.size);
-  const { starts } = table;
+  const { offsets } = table;
   for (let id = 0; id < table.size; id++) {
-    into.varint((starts[id + 1] as number) - (starts[id] as number));
+    into.varint((offsets[id + 1] as number) - (offsets[id] as number));
   }
-  into.raw(table.arena.subarray(0, starts[table.size]));
+  into.raw(table.bytes.subarray(0, offsets[table.size]));
 }
 
 /** The same from a list. */

@@ -1,13 +1,44 @@
 import type { Fact, Operation, Tx, Value, ValueType } from '@pyralog/model';
 
+/** Texts by number: UTF-8 one behind the other, and where each begins and the one before ends. */
+export interface Texts {
+  readonly offsets: Int32Array | Uint32Array;
+  readonly bytes: Uint8Array;
+}
+
 /**
  * Facts in columns, whoever decoded them: a batch of a commit record, a block of a run, a part of the
  * live index. Rows are numbered from 0; strings and values are made when asked for, never before.
+ *
+ * The arrays are for searches, sorts and merges: whoever reads them must not write to them, and fetches
+ * them anew when rows may have come.
  */
 export interface FactColumns {
   readonly length: number;
+  readonly entities: Texts;
+  /** Number in `entities`, by row. */
+  readonly entity: Uint32Array;
+  readonly attributes: Texts;
+  /** Number in `attributes`, by row. */
+  readonly attribute: Uint16Array;
+  /** Position in VALUE_TYPES, by row. */
+  readonly type: Uint8Array;
+  /** By row: int, instant, bool as 0 or 1, the IEEE bits of a double, 0 for the others. */
+  readonly bits: BigInt64Array;
+  /** The same memory as `bits`. */
+  readonly doubles: Float64Array;
+  readonly texts: Uint8Array;
+  readonly tx: BigInt64Array;
+  /** 1 assert, 0 retract, by row. */
+  readonly operation: Uint8Array;
+  /** Where a string, ref, bytes or json begins in `texts`; others are empty. */
+  textFrom(row: number): number;
+  /** Where it ends. */
+  textTo(row: number): number;
+  /** The same as a view, that must not be written or kept beyond the columns. */
+  textBytesAt(row: number): Uint8Array;
   entityAt(row: number): string;
-  /** UTF-8 of the entity; a view that must not be written or kept beyond the columns. */
+  /** UTF-8 of the entity; a view as above. */
   entityBytesAt(row: number): Uint8Array;
   attributeAt(row: number): string;
   typeAt(row: number): ValueType;

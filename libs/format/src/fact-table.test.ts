@@ -1,4 +1,4 @@
-import { compareBytes, utf8Encode } from '@pyralog/base';
+import { compareBytes, concatBytes, utf8Encode } from '@pyralog/base';
 import {
   compareFacts,
   compareValues,
@@ -13,10 +13,20 @@ import {
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { decodeCommitRecord, encodeCommitRecord, type DraftRecord } from './commit-record.ts';
-import { valueProbe, type FactBatch } from './fact-batch.ts';
+import type { FactBatch } from './fact-batch.ts';
 import { FactTable, TABLE_ATTRIBUTES_MAX } from './fact-table.ts';
-import { compareTableRows } from './table-rows.ts';
+import { factKey, KEY_COMPONENTS } from './index-key.ts';
+import { compareRows, sameSubject } from './row-order.ts';
+import {
+  compareAttribute,
+  compareToKey,
+  compareToProbe,
+  readSearchKey,
+  searchKey,
+} from './search-key.ts';
+import { valueProbe } from './value-probe.ts';
 import { fact, facts } from './testing/arbitraries.ts';
+import { errorCode } from './testing/damage.ts';
 import { tableOf } from './testing/tables.ts';
 
 /** The batch of a commit record of one transaction per fact. */
@@ -83,36 +93,74 @@ test('parts of a batch go into a table as columns as they would one by one', () 
   );
 });
 
+const anyOrder: fc.Arbitrary<IndexOrder> = fc.constantFrom(...INDEX_ORDERS);
+
 test('rows of tables and of batches compare as their facts do', () => {
-  const order: fc.Arbitrary<IndexOrder> = fc.constantFrom(...INDEX_ORDERS);
   fc.assert(
-    fc.property(order, pair, (order, [a, b]) => {
+    fc.property(anyOrder, pair, (order, [a, b]) => {
       const expected = Math.sign(compareFacts(order, a, b));
-      expect(Math.sign(compareTableRows(order, tableOf([a, b]), 0, 1))).toBe(expected);
-      expect(Math.sign(batchOf([b, a]).compareRows(order, 1, batchOf([b]), 0))).toBe(expected);
-      const both = batchOf([a, b]);
-      expect(Math.sign(both.compareRows(order, 0, both, 1))).toBe(expected);
+      const tables = [tableOf([a]), tableOf([b, a, b])] as const;
+      const batches = [batchOf([a]), batchOf([b, a, b])] as const;
+      for (const one of [tables, batches])
+        for (const [, other] of [tables, batches]) {
+          expect(Math.sign(compareRows(order, one[0], 0, other, 2))).toBe(expected);
+          expect(Math.sign(compareRows(order, one[1], 1, other, 0))).toBe(expected);
+        }
+      const { entity, attribute, value } = a;
+      const isSame =
+        b.entity === entity && b.attribute === attribute && compareValues(b.value, value) === 0;
+      expect(sameSubject(tables[0], 0, batches[1], 0)).toBe(isSame);
     }),
     { numRuns: 500 },
   );
 });
 
-test('rows of batches compare with entities, attributes and values that are searched for', () => {
+test('rows compare with a key, or a leading part of one, as their facts do', () => {
+  fc.assert(
+    fc.property(anyOrder, pair, fc.nat({ max: 4 }), (order, [a, b], count) => {
+      const leading = KEY_COMPONENTS[order].slice(0, count);
+      const parts = Object.fromEntries(leading.map((name) => [name, b[name]]));
+      // Equal in the components that the key does not have.
+      const expected = Math.sign(compareFacts(order, a, { ...a, ...parts }));
+      const key = searchKey(order, parts);
+      expect(readSearchKey(order, key.bytes)).toEqual(key);
+      for (const columns of [tableOf([b, a]), batchOf([b, a])])
+        expect(Math.sign(compareToKey(columns, 1, key))).toBe(expected);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test('bytes that are no key are refused', () => {
+  fc.assert(
+    fc.property(
+      anyOrder,
+      fact,
+      fc.uint8Array({ minLength: 1, maxLength: 20 }),
+      (order, a, more) => {
+        const whole = factKey(order, a);
+        for (const bytes of [concatBytes([whole, more]), whole.subarray(0, -1), more]) {
+          const code = errorCode(() => readSearchKey(order, bytes));
+          if (bytes !== more) expect(code).toBe('cursor-invalid');
+          else expect([undefined, 'cursor-invalid']).toContain(code);
+        }
+      },
+    ),
+  );
+});
+
+test('rows compare with attributes and values that are searched for', () => {
   fc.assert(
     fc.property(pair, ([a, b]) => {
-      const batch = batchOf([a]);
-      const entity = utf8Encode(b.entity);
       const attribute = utf8Encode(b.attribute);
-      const sign = Math.sign;
-      expect(sign(batch.compareEntity(0, entity))).toBe(
-        sign(compareBytes(utf8Encode(a.entity), entity)),
-      );
-      expect(sign(batch.compareAttribute(0, attribute))).toBe(
-        sign(compareBytes(utf8Encode(a.attribute), attribute)),
-      );
-      expect(sign(batch.compareValue(0, valueProbe(b.value)))).toBe(
-        sign(compareValues(a.value, b.value)),
-      );
+      for (const columns of [tableOf([a]), batchOf([a])]) {
+        expect(Math.sign(compareAttribute(columns, 0, attribute))).toBe(
+          Math.sign(compareBytes(utf8Encode(a.attribute), attribute)),
+        );
+        expect(Math.sign(compareToProbe(columns, 0, valueProbe(b.value)))).toBe(
+          Math.sign(compareValues(a.value, b.value)),
+        );
+      }
     }),
     { numRuns: 500 },
   );

@@ -29,22 +29,16 @@ const LOOP_ROWS_MAX = 16;
 export class FactTable implements FactColumns {
   readonly entities: TextTable;
   readonly attributes: TextTable;
-  /** id in `entities`, by row. */
   entity: Uint32Array;
-  /** id in `attributes`, by row. */
   attribute: Uint16Array;
-  /** Position in VALUE_TYPES, by row. */
   type: Uint8Array;
-  /** By row: int, instant, bool as 0 or 1, the IEEE bits of a double, 0 for the others. */
   bits: BigInt64Array;
-  /** The same memory as `bits`. */
   doubles: Float64Array;
   /** Place in `texts` of a string, ref, bytes or json, by row; the length is 0 for others. */
   textStart: Uint32Array;
   textLength: Uint32Array;
   texts: Uint8Array;
   tx: BigInt64Array;
-  /** 1 assert, 0 retract, by row. */
   operation: Uint8Array;
   #length = 0;
   #textBytes = 0;
@@ -179,7 +173,14 @@ export class FactTable implements FactColumns {
     return valueOf(this, row, from, to);
   }
 
-  /** The bytes of a string, ref, bytes or json: a view; empty for others. */
+  textFrom(row: number): number {
+    return this.textStart[row] as number;
+  }
+
+  textTo(row: number): number {
+    return (this.textStart[row] as number) + (this.textLength[row] as number);
+  }
+
   textBytesAt(row: number): Uint8Array {
     const from = this.textStart[row] as number;
     return this.texts.subarray(from, from + (this.textLength[row] as number));

@@ -14,11 +14,12 @@
  *
  * A leading part of the components gives a key at or below all keys that continue it.
  */
-import { must } from '@pyralog/base';
-import { typeTag, type Fact, type IndexOrder, type Tx, type Value } from '@pyralog/model';
-import { TAG_BOOL, TAG_DOUBLE, TAG_STRING, valueProbe } from './fact-batch.ts';
+import { ByteReader, must } from '@pyralog/base';
+import { type Fact, type IndexOrder, type Tx, type Value } from '@pyralog/model';
+import { TAG_BOOL, TAG_DOUBLE, TAG_STRING } from './fact-batch.ts';
 import type { FactTable } from './fact-table.ts';
-import { writeUtf8 } from './utf8-text.ts';
+import { utf8Of } from './utf8-text.ts';
+import { valueProbe, type ValueProbe } from './value-probe.ts';
 
 /** A leading part of an index's components; those behind the first absent one must be absent too. */
 export interface KeyParts {
@@ -27,6 +28,10 @@ export interface KeyParts {
   readonly value?: Value | undefined;
   readonly tx?: Tx | undefined;
 }
+
+/** Behind a 0 that belongs to a text. */
+const ESCAPED = 0xff;
+const NO_TEXT = new Uint8Array(0);
 
 type Component = 'entity' | 'attribute' | 'value' | 'tx';
 
@@ -45,49 +50,55 @@ export function factKey(order: IndexOrder, fact: Fact): Uint8Array {
 
 /** Key of the components that are there: a prefix of the keys of all facts that have them. */
 export function indexKey(order: IndexOrder, parts: KeyParts): Uint8Array {
-  const key = new KeyWriter();
+  writer.begin();
   for (const component of KEY_COMPONENTS[order]) {
     if (parts[component] === undefined) break;
-    if (component === 'value') key.value(parts.value as Value);
-    else if (component === 'tx') key.u64(parts.tx as bigint);
-    else key.utf8(parts[component] as string);
+    if (component === 'value') writer.value(parts.value as Value);
+    else if (component === 'tx') writer.u64(parts.tx as bigint);
+    else writer.utf8(parts[component] as string);
   }
-  return key.finish();
+  return writer.key();
 }
 
 /** Key of a row of a table, without making its strings. */
 export function rowKey(order: IndexOrder, table: FactTable, row: number): Uint8Array {
-  const key = new KeyWriter();
+  writer.begin();
   for (const component of KEY_COMPONENTS[order]) {
-    if (component === 'entity') key.text(table.entityBytesAt(row));
+    if (component === 'entity') writer.text(table.entityBytesAt(row));
     else if (component === 'attribute') {
-      key.text(table.attributes.bytesAt(table.attribute[row] as number));
-    } else if (component === 'tx') key.u64(table.tx[row] as bigint);
+      writer.text(table.attributes.bytesAt(table.attribute[row] as number));
+    } else if (component === 'tx') writer.u64(table.tx[row] as bigint);
     else {
       const tag = must(table.type[row], 'the row is in the table');
-      key.columns(tag, table.bits[row] as bigint, table.textBytesAt(row));
+      writer.columns(tag, table.bits[row] as bigint, table.textBytesAt(row));
     }
   }
-  return key.finish();
+  return writer.key();
 }
 
 const SIGN = 2n ** 63n;
 const doubleView = new DataView(new ArrayBuffer(8));
 
+/** One key after the other, in memory that is used again. */
 class KeyWriter {
-  #bytes = new Uint8Array(128);
+  #bytes = new Uint8Array(1024);
+  #view = new DataView(this.#bytes.buffer);
   #length = 0;
 
+  begin(): void {
+    this.#length = 0;
+  }
+
   utf8(text: string): void {
-    const bytes = new Uint8Array(text.length * 3);
-    this.text(bytes.subarray(0, writeUtf8(text, bytes, 0)));
+    this.text(utf8Of(text));
   }
 
   text(bytes: Uint8Array): void {
     this.#reserve(bytes.length * 2 + 2);
-    for (const byte of bytes) {
+    for (let i = 0; i < bytes.length; i++) {
+      const byte = bytes[i] as number;
       this.#bytes[this.#length++] = byte;
-      if (byte === 0) this.#bytes[this.#length++] = 0xff;
+      if (byte === 0) this.#bytes[this.#length++] = ESCAPED;
     }
     this.#bytes[this.#length++] = 0;
     this.#bytes[this.#length++] = 0;
@@ -97,13 +108,12 @@ class KeyWriter {
     const probe = valueProbe(value);
     doubleView.setFloat64(0, probe.double);
     const bits = value.type === 'double' ? doubleView.getBigInt64(0) : probe.bits;
-    this.columns(typeTag(value.type), bits, probe.text);
+    this.columns(probe.tag, bits, probe.text);
   }
 
   /** @param bits as in the columns of facts: of a double its IEEE bits. */
   columns(tag: number, bits: bigint, text: Uint8Array): void {
-    this.#reserve(1);
-    this.#bytes[this.#length++] = tag;
+    this.#byte(tag);
     if (tag >= TAG_STRING) this.text(text);
     else if (tag === TAG_BOOL) this.#byte(Number(bits));
     else if (tag === TAG_DOUBLE) this.u64(bits < 0n ? ~bits : bits ^ -SIGN);
@@ -112,11 +122,11 @@ class KeyWriter {
 
   u64(bits: bigint): void {
     this.#reserve(8);
-    new DataView(this.#bytes.buffer).setBigUint64(this.#length, BigInt.asUintN(64, bits));
+    this.#view.setBigUint64(this.#length, BigInt.asUintN(64, bits));
     this.#length += 8;
   }
 
-  finish(): Uint8Array {
+  key(): Uint8Array {
     return this.#bytes.slice(0, this.#length);
   }
 
@@ -131,5 +141,47 @@ class KeyWriter {
     const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
     grown.set(this.#bytes);
     this.#bytes = grown;
+    this.#view = new DataView(grown.buffer);
+  }
+}
+
+const writer = new KeyWriter();
+
+/** The components of a key, one after the other. */
+export class KeyReader {
+  readonly #bytes: ByteReader;
+
+  constructor(key: Uint8Array) {
+    this.#bytes = new ByteReader(key);
+  }
+
+  get atEnd(): boolean {
+    return this.#bytes.remaining === 0;
+  }
+
+  /** UTF-8 of an entity or attribute, or bytes. @throws TruncatedError, as all of it */
+  text(): Uint8Array {
+    const text: number[] = [];
+    for (;;) {
+      const byte = this.#bytes.u8();
+      if (byte === 0 && this.#bytes.u8() !== ESCAPED) return Uint8Array.from(text);
+      text.push(byte);
+    }
+  }
+
+  value(): ValueProbe {
+    const tag = this.#bytes.u8();
+    const probe = { tag, bits: 0n, double: 0, text: NO_TEXT };
+    if (tag >= TAG_STRING) return { ...probe, text: this.text() };
+    if (tag === TAG_BOOL) return { ...probe, bits: BigInt(this.#bytes.u8()) };
+    const bits = this.u64();
+    if (tag !== TAG_DOUBLE) return { ...probe, bits: BigInt.asIntN(64, bits ^ SIGN) };
+    doubleView.setBigUint64(0, bits >= SIGN ? bits ^ SIGN : ~bits);
+    return { ...probe, double: doubleView.getFloat64(0) };
+  }
+
+  u64(): bigint {
+    const bytes = this.#bytes.raw(8);
+    return new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0);
   }
 }

@@ -13,7 +13,9 @@ export * from './manifest-check.ts';
 export * from './manifest-codec.ts';
 export * from './manifest.ts';
 export * from './object-names.ts';
+export * from './row-order.ts';
 export * from './run.ts';
+export * from './search-key.ts';
 export {
   transactionsOf,
   type PageStatistics,
@@ -25,4 +27,5 @@ export * from './table-rows.ts';
 export * from './text-list.ts';
 export * from './text-table.ts';
 export * from './tokens.ts';
+export * from './value-probe.ts';
 export * from './verify.ts';

@@ -7,9 +7,9 @@ import { readUtf8, writeUtf8 } from './utf8-text.ts';
  */
 export class TextTable {
   /** UTF-8 of all texts, one behind the other. Replaced when it grows; never write to it. */
-  arena: Uint8Array;
-  /** Start of each text in the arena; the next entry is its end. Replaced when it grows. */
-  starts: Uint32Array;
+  bytes: Uint8Array;
+  /** Start of each text in `bytes`; the next entry is its end. Replaced when it grows. */
+  offsets: Uint32Array;
   /** id + 1 of the text in each slot, 0 where it is free. The length is a power of two. */
   #slots: Int32Array;
   #hashes: Int32Array;
@@ -22,8 +22,8 @@ export class TextTable {
     const slots = 2 ** Math.ceil(Math.log2(Math.max(8, capacity * 2)));
     this.#slots = new Int32Array(slots);
     this.#hashes = new Int32Array(slots / 2);
-    this.starts = new Uint32Array(slots / 2 + 1);
-    this.arena = new Uint8Array(slots * 8);
+    this.offsets = new Uint32Array(slots / 2 + 1);
+    this.bytes = new Uint8Array(slots * 8);
   }
 
   /** Number of distinct texts; ids are 0 to size - 1. */
@@ -34,8 +34,8 @@ export class TextTable {
   /** Memory of the table in bytes, without the JS strings it has been asked for. */
   get byteLength(): number {
     return (
-      this.arena.byteLength +
-      this.starts.byteLength +
+      this.bytes.byteLength +
+      this.offsets.byteLength +
       this.#slots.byteLength +
       this.#hashes.byteLength
     );
@@ -75,14 +75,14 @@ export class TextTable {
 
   /** UTF-8 of a text: a view that must not be written or kept beyond the next insertion. */
   bytesAt(id: number): Uint8Array {
-    return this.arena.subarray(this.starts[id], this.starts[id + 1]);
+    return this.bytes.subarray(this.offsets[id], this.offsets[id + 1]);
   }
 
   textAt(id: number): string {
     const known = this.#texts[id];
     if (known !== undefined) return known;
     assert(id >= 0 && id < this.#size, 'there is no text of this number');
-    const text = readUtf8(this.arena, this.starts[id] as number, this.starts[id + 1] as number);
+    const text = readUtf8(this.bytes, this.offsets[id] as number, this.offsets[id + 1] as number);
     this.#texts[id] = text;
     return text;
   }
@@ -100,44 +100,44 @@ export class TextTable {
   }
 
   #isAt(id: number, bytes: Uint8Array, from: number, to: number): boolean {
-    const start = this.starts[id] as number;
-    if ((this.starts[id + 1] as number) - start !== to - from) return false;
-    const arena = this.arena;
-    for (let at = from, own = start; at < to; at++, own++) {
-      if (arena[own] !== bytes[at]) return false;
+    const start = this.offsets[id] as number;
+    if ((this.offsets[id + 1] as number) - start !== to - from) return false;
+    const own = this.bytes;
+    for (let at = from, i = start; at < to; at++, i++) {
+      if (own[i] !== bytes[at]) return false;
     }
     return true;
   }
 
   #insert(slot: number, hash: number, bytes: Uint8Array, from: number, to: number): number {
     const id = this.#size;
-    const start = this.starts[id] as number;
+    const start = this.offsets[id] as number;
     const end = start + (to - from);
-    if (end > this.arena.length) this.#growArena(end);
-    const arena = this.arena;
-    for (let at = from, own = start; at < to; at++, own++) arena[own] = bytes[at] as number;
+    if (end > this.bytes.length) this.#growBytes(end);
+    const own = this.bytes;
+    for (let at = from, i = start; at < to; at++, i++) own[i] = bytes[at] as number;
     this.#slots[slot] = id + 1;
     this.#hashes[id] = hash;
-    this.starts[id + 1] = end;
+    this.offsets[id + 1] = end;
     this.#size = id + 1;
     if (this.#size * 2 >= this.#slots.length) this.#growSlots();
     return id;
   }
 
-  #growArena(end: number): void {
+  #growBytes(end: number): void {
     assert(end <= 0xffffffff, 'a text table holds at most 4 GiB');
-    const grown = new Uint8Array(Math.min(0xffffffff, Math.max(end, this.arena.length * 2)));
-    grown.set(this.arena);
-    this.arena = grown;
+    const grown = new Uint8Array(Math.min(0xffffffff, Math.max(end, this.bytes.length * 2)));
+    grown.set(this.bytes);
+    this.bytes = grown;
   }
 
   #growSlots(): void {
     const length = this.#slots.length * 2;
     const slots = new Int32Array(length);
     const hashes = new Int32Array(length / 2);
-    const starts = new Uint32Array(length / 2 + 1);
+    const offsets = new Uint32Array(length / 2 + 1);
     hashes.set(this.#hashes);
-    starts.set(this.starts);
+    offsets.set(this.offsets);
     for (let id = 0; id < this.#size; id++) {
       let slot = (hashes[id] as number) & (length - 1);
       while (slots[slot] !== 0) slot = (slot + 1) & (length - 1);
@@ -145,7 +145,7 @@ export class TextTable {
     }
     this.#slots = slots;
     this.#hashes = hashes;
-    this.starts = starts;
+    this.offsets = offsets;
   }
 
   #encode(text: string): number {

@@ -24,6 +24,12 @@ export function writeUtf8(text: string, into: Uint8Array, at: number): number {
   return at + done + encoder.encodeInto(rest, into.subarray(at + done)).written;
 }
 
+/** UTF-8 of a text. */
+export function utf8Of(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length * 3);
+  return bytes.subarray(0, writeUtf8(text, bytes, 0));
+}
+
 /** The text of UTF-8 in [from, to). @throws TypeError where the bytes are not UTF-8. */
 export function readUtf8(bytes: Uint8Array, from: number, to: number): string {
   if (to - from <= READ_BYTES_MAX) {

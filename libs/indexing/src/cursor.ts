@@ -1,13 +1,25 @@
-import { compareBytes } from '@pyralog/base';
-import { factKey, type FactBatch, findBlock, rowKey } from '@pyralog/format';
-import { compareFacts, type Fact, type IndexOrder } from '@pyralog/model';
+import { assert } from '@pyralog/base';
+import {
+  compareRows,
+  compareToKey,
+  type FactBatch,
+  type FactColumns,
+  findBlock,
+  type SearchKey,
+} from '@pyralog/format';
 import type { LivePart, SortedRows } from './live-index.ts';
 import type { BlockNeed, IndexView, Read, RunHandle } from './view.ts';
 
-/** Facts of one sorted source from a key on. */
+/** A fact where it lies: nothing is made of it before it is known to be wanted. */
+export interface Row {
+  readonly columns: FactColumns;
+  readonly row: number;
+}
+
+/** Rows of one sorted source from a key on. */
 interface Cursor {
-  /** The fact it stands at; undefined at the end, or while a block is needed. */
-  readonly fact: Fact | undefined;
+  /** What it stands at; undefined at the end, or while a block is needed. */
+  readonly at: Row | undefined;
   /** The block to supply before it can go on. */
   readonly need: BlockNeed | undefined;
   supply(block: FactBatch): void;
@@ -16,19 +28,15 @@ interface Cursor {
 
 class RunCursor implements Cursor {
   readonly #run: RunHandle;
-  readonly #order: IndexOrder;
-  readonly #from: Uint8Array;
+  readonly #from: SearchKey;
   #block: number;
   #batch: FactBatch | undefined;
-  #row = 0;
-  #sought = false;
-  fact: Fact | undefined;
+  at: { columns: FactColumns; row: number } | undefined;
 
-  constructor(run: RunHandle, order: IndexOrder, from: Uint8Array) {
+  constructor(run: RunHandle, from: SearchKey) {
     this.#run = run;
-    this.#order = order;
     this.#from = from;
-    this.#block = findBlock(run.footer, from);
+    this.#block = findBlock(run.footer, from.bytes);
   }
 
   get need(): BlockNeed | undefined {
@@ -39,61 +47,45 @@ class RunCursor implements Cursor {
 
   supply(batch: FactBatch): void {
     this.#batch = batch;
-    this.#row = this.#sought
-      ? 0
-      : lowerBound(
-          batch.length,
-          (row) => compareBytes(factKey(this.#order, batch.factAt(row)), this.#from) < 0,
-        );
-    this.#stand();
-    // All of the first block may lie before the key; every later block lies behind it.
-    this.#sought ||= this.fact !== undefined || this.need !== undefined;
+    // All of the first block may lie before the key, but none of a later one.
+    this.#stand(lowerBound(batch.length, (row) => compareToKey(batch, row, this.#from) < 0));
   }
 
   next(): void {
-    this.#row++;
-    this.#stand();
+    this.#stand((this.at?.row ?? 0) + 1);
   }
 
-  #stand(): void {
-    const batch = this.#batch;
-    if (batch !== undefined && this.#row < batch.length) {
-      this.fact = batch.factAt(this.#row);
+  #stand(row: number): void {
+    const columns = this.#batch;
+    if (columns !== undefined && row < columns.length) {
+      this.at = { columns, row };
       return;
     }
-    this.fact = undefined;
+    this.at = undefined;
     this.#batch = undefined;
     this.#block++;
   }
 }
 
 class LiveCursor implements Cursor {
-  readonly #part: LivePart;
+  readonly #columns: FactColumns;
   readonly #rows: SortedRows;
-  #at: number;
+  #next: number;
   readonly need = undefined;
-  fact: Fact | undefined;
+  at: Row | undefined;
 
-  constructor(part: LivePart, rows: SortedRows, order: IndexOrder, from: Uint8Array) {
-    this.#part = part;
+  constructor({ table }: LivePart, rows: SortedRows, from: SearchKey) {
+    this.#columns = table;
     this.#rows = rows;
-    this.#at = lowerBound(
-      rows.length,
-      (i) => compareBytes(rowKey(order, part.table, rows[i] as number), from) < 0,
-    );
-    this.#stand();
+    this.#next = lowerBound(rows.length, (i) => compareToKey(table, rows[i] as number, from) < 0);
+    this.next();
   }
 
   supply(): void {}
 
   next(): void {
-    this.#at++;
-    this.#stand();
-  }
-
-  #stand(): void {
-    const row = this.#rows[this.#at];
-    this.fact = row === undefined ? undefined : this.#part.table.factAt(row);
+    const row = this.#rows[this.#next++];
+    this.at = row === undefined ? undefined : { columns: this.#columns, row };
   }
 }
 
@@ -110,42 +102,110 @@ export function lowerBound(length: number, before: (index: number) => boolean): 
 }
 
 /**
- * All facts of a view in an index order from a key on, merged from runs and live parts. Call `next` for
- * each; it is done when there are no more.
+ * All rows of a view in an index order from a key on, merged from runs and live parts: a heap of cursors,
+ * the least first. {@link need} is supplied before {@link at} is looked at.
  */
 export class Merge {
-  readonly #order: IndexOrder;
-  readonly #cursors: Cursor[];
+  readonly #order: SearchKey['order'];
+  readonly #heap: Cursor[] = [];
+  readonly #waiting: Cursor[] = [];
 
-  /** @param useRun which runs of the order to read; others are not touched */
+  /**
+   * @param useRun which runs of the order to read; others are not touched
+   * @param entity where only its rows are wanted: live parts then need not be sorted
+   */
   constructor(
-    view: IndexView,
-    order: IndexOrder,
-    from: Uint8Array,
+    { runs, parts }: IndexView,
+    from: SearchKey,
     useRun: (run: RunHandle) => boolean,
+    entity?: string,
   ) {
+    const { order } = from;
     this.#order = order;
-    this.#cursors = view.runs
-      .filter((run) => run.info.order === order && useRun(run))
-      .map((run): Cursor => new RunCursor(run, order, from));
-    for (const part of view.parts) {
-      for (const rows of part.sorted(order))
-        this.#cursors.push(new LiveCursor(part, rows, order, from));
+    for (const run of runs)
+      if (run.info.order === order && useRun(run)) this.#place(new RunCursor(run, from));
+    for (const part of parts) {
+      const chunks = entity === undefined ? part.sorted(order) : [part.sortedRowsOf(entity, order)];
+      for (const rows of chunks) this.#place(new LiveCursor(part, rows, from));
     }
   }
 
-  /** The next fact. Sources are few (runs of the order and chunks of live parts), so the least head is searched for. */
-  *next(): Read<Fact | undefined> {
-    let least: Cursor | undefined;
-    for (const cursor of this.#cursors) {
-      for (let need = cursor.need; need !== undefined; need = cursor.need)
-        cursor.supply(yield need);
-      if (cursor.fact === undefined) continue;
-      if (least?.fact === undefined || compareFacts(this.#order, cursor.fact, least.fact) < 0)
-        least = cursor;
-    }
-    const fact = least?.fact;
-    least?.next();
-    return fact;
+  /** The block to {@link supply} before it can go on. */
+  get need(): BlockNeed | undefined {
+    return this.#waiting.at(-1)?.need;
   }
+
+  supply(block: FactBatch): void {
+    const cursor = this.#waiting.pop();
+    assert(cursor !== undefined, 'a block is supplied where one is needed');
+    cursor.supply(block);
+    this.#place(cursor);
+  }
+
+  /** The least row that was not passed; undefined at the end. */
+  get at(): Row | undefined {
+    return this.#heap[0]?.at;
+  }
+
+  /** Passes the least row. */
+  next(): void {
+    const [cursor] = this.#heap;
+    if (cursor === undefined) return;
+    cursor.next();
+    if (cursor.at !== undefined) return this.#sink();
+    const last = this.#heap.pop();
+    if (last !== undefined && last !== cursor) {
+      this.#heap[0] = last;
+      this.#sink();
+    }
+    if (cursor.need !== undefined) this.#waiting.push(cursor);
+  }
+
+  #place(cursor: Cursor): void {
+    if (cursor.at === undefined) {
+      if (cursor.need !== undefined) this.#waiting.push(cursor);
+      return;
+    }
+    const heap = this.#heap;
+    let i = heap.length;
+    heap.push(cursor);
+    while (i > 0) {
+      const parent = (i - 1) >> 1;
+      if (!this.#isBefore(cursor, heap[parent] as Cursor)) break;
+      heap[i] = heap[parent] as Cursor;
+      i = parent;
+    }
+    heap[i] = cursor;
+  }
+
+  /** Gives the first cursor its place again. */
+  #sink(): void {
+    const heap = this.#heap;
+    const cursor = heap[0] as Cursor;
+    let i = 0;
+    for (;;) {
+      let child = 2 * i + 1;
+      if (child >= heap.length) break;
+      if (
+        child + 1 < heap.length &&
+        this.#isBefore(heap[child + 1] as Cursor, heap[child] as Cursor)
+      )
+        child++;
+      if (!this.#isBefore(heap[child] as Cursor, cursor)) break;
+      heap[i] = heap[child] as Cursor;
+      i = child;
+    }
+    heap[i] = cursor;
+  }
+
+  #isBefore(a: Cursor, b: Cursor): boolean {
+    const left = a.at as Row;
+    const right = b.at as Row;
+    return compareRows(this.#order, left.columns, left.row, right.columns, right.row) < 0;
+  }
+}
+
+/** Supplies what a merge needs. */
+export function* supplied(merge: Merge): Read<void> {
+  for (let { need } = merge; need !== undefined; { need } = merge) merge.supply(yield need);
 }

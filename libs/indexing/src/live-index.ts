@@ -1,5 +1,5 @@
 import { assert } from '@pyralog/base';
-import { compareTableRows, FactTable, type ItemsRecord } from '@pyralog/format';
+import { compareRows, FactTable, type ItemsRecord } from '@pyralog/format';
 import { type IndexOrder, type LogOffset, logOffset } from '@pyralog/model';
 import { Cutter, type CutRule } from './cut.ts';
 
@@ -47,6 +47,11 @@ export class LivePart {
       yield row;
   }
 
+  /** Rows of an entity in an order. */
+  sortedRowsOf(entity: string, order: IndexOrder): SortedRows {
+    return Uint32Array.from(this.rowsOf(entity)).sort((a, b) => this.#compare(order, a, b));
+  }
+
   /** All rows in an order, as sorted chunks that together hold each row once. */
   sorted(order: IndexOrder): readonly SortedRows[] {
     let known = this.#sorted.get(order);
@@ -67,7 +72,11 @@ export class LivePart {
   #sortRange(order: IndexOrder, from: number, to: number): SortedRows {
     const rows: number[] = [];
     for (let row = from; row < to; row++) if (this.#isListed(order, row)) rows.push(row);
-    return Uint32Array.from(rows.sort((a, b) => compareTableRows(order, this.table, a, b)));
+    return Uint32Array.from(rows.sort((a, b) => this.#compare(order, a, b)));
+  }
+
+  #compare(order: IndexOrder, a: number, b: number): number {
+    return compareRows(order, this.table, a, this.table, b);
   }
 
   /** vaet lists refs; which attributes avet lists is for the reader to ask the schema. */
@@ -80,7 +89,7 @@ export class LivePart {
     for (let i = 0, j = 0, at = 0; at < rows.length; at++) {
       const takeA =
         j === b.length ||
-        (i < a.length && compareTableRows(order, this.table, a[i] as number, b[j] as number) <= 0);
+        (i < a.length && this.#compare(order, a[i] as number, b[j] as number) <= 0);
       rows[at] = (takeA ? a[i++] : b[j++]) as number;
     }
     return rows;

@@ -1,17 +1,20 @@
-import { compareBytes, concatBytes, utf8Encode } from '@pyralog/base';
-import { factKey, type FactBatch, findBlock, indexKey } from '@pyralog/format';
+import { compareBytes, utf8Encode } from '@pyralog/base';
 import {
-  compareFacts,
-  compareValues,
-  equalValues,
-  type Fact,
-  type IndexOrder,
-  TX_LAST,
-  TX_NONE,
-  type Tx,
-  type Value,
-} from '@pyralog/model';
-import { lowerBound, Merge } from './cursor.ts';
+  compareAttribute,
+  compareRows,
+  compareToKey,
+  compareToProbe,
+  factKey,
+  type FactBatch,
+  findBlock,
+  sameSubject,
+  type SearchKey,
+  searchKey,
+  type ValueProbe,
+  valueProbe,
+} from '@pyralog/format';
+import { type Fact, type IndexOrder, TX_LAST, TX_NONE, type Tx, type Value } from '@pyralog/model';
+import { lowerBound, Merge, type Row, supplied } from './cursor.ts';
 import type { IndexView, Read, RunHandle } from './view.ts';
 
 /** A leading part of an index, and a range of values where the value is its next component. */
@@ -30,8 +33,8 @@ export interface ScanOptions {
   readonly basis: Tx;
   /** `facts`: every fact up to the basis. `state`: those in force. `now`: the same where nothing lies above the basis. */
   readonly mode: 'facts' | 'state' | 'now';
-  /** Key of the last fact of the page before, in the order. */
-  readonly after?: Uint8Array | undefined;
+  /** Key of the last fact of the page before. */
+  readonly after?: SearchKey | undefined;
   readonly limit: number;
   /** Which attributes avet lists; live parts hold them all. */
   readonly listed?: ((attribute: string) => boolean) | undefined;
@@ -60,8 +63,8 @@ export interface HistoryOptions {
   readonly fromTx?: Tx | undefined;
   /** Inclusive. */
   readonly toTx: Tx;
-  /** {@link historyKey} of the last fact of the page before. */
-  readonly after?: Uint8Array | undefined;
+  /** Key of the last fact of the page before, in eavt order. */
+  readonly after?: SearchKey | undefined;
   readonly limit: number;
 }
 
@@ -72,20 +75,21 @@ export function* entityHistory(
   options: HistoryOptions,
 ): Read<Page> {
   const { attribute, fromTx = TX_NONE, toTx, after, limit } = options;
-  const facts = yield* entityFacts(
-    view,
-    entity,
-    (run) => run.info.minTx <= toTx && run.info.maxTx >= fromTx,
-  );
-  const wanted = facts.filter(
-    (fact) =>
-      fact.tx >= fromTx &&
-      fact.tx <= toTx &&
-      (attribute === undefined || fact.attribute === attribute) &&
-      (after === undefined || compareBytes(historyKey(fact), after) > 0),
-  );
-  wanted.sort(compareHistory);
-  return { facts: wanted.slice(0, limit), more: wanted.length > limit };
+  const ident = attribute === undefined ? undefined : utf8Encode(attribute);
+  const rows = yield* entityRows(view, entity, {
+    useRun: ({ info }) => info.minTx <= toTx && info.maxTx >= fromTx,
+    isWanted: ({ columns, row }) => {
+      const tx = columns.txAt(row);
+      return (
+        tx >= fromTx &&
+        tx <= toTx &&
+        (ident === undefined || compareAttribute(columns, row, ident) === 0) &&
+        (after === undefined || isBehind({ columns, row }, after))
+      );
+    },
+  });
+  const facts = oldest(rows, limit + 1).map(factOf);
+  return { facts: facts.slice(0, limit), more: facts.length > limit };
 }
 
 /** Facts of an index in its order, within bounds, a page at a time. */
@@ -95,26 +99,37 @@ export function* scan(
   bounds: ScanBounds,
   options: ScanOptions,
 ): Read<Page> {
-  const { basis, mode, after, limit, listed } = options;
+  const { basis, mode, limit, listed } = options;
   const low = lowKey(order, bounds);
-  const from = after !== undefined && compareBytes(after, low) > 0 ? after : low;
+  let { after } = options;
+  const from = after !== undefined && compareBytes(after.bytes, low.bytes) > 0 ? after : low;
   const useRun = mode === 'now' ? isCurrent : (run: RunHandle): boolean => run.info.minTx <= basis;
-  const merge = new Merge(view, order, from, useRun);
+  const merge = new Merge(view, from, useRun, order === 'eavt' ? bounds.entity : undefined);
+  const isBeyond = beyond(order, bounds);
   const facts: Fact[] = [];
-  let group: Fact | undefined;
+  /** The newest row so far of the fact that may be in force. */
+  let newest: Row | undefined;
   for (;;) {
-    const fact = yield* merge.next();
-    const ended = fact === undefined || isBeyond(bounds, fact);
-    if (group !== undefined && (ended || !sameSubject(group, fact))) {
-      if (group.operation === 'assert') facts.push(group);
-      group = undefined;
+    if (merge.need !== undefined) yield* supplied(merge);
+    const { at } = merge;
+    const ended = at === undefined || isBeyond(at);
+    if (newest !== undefined && (ended || !isSameSubject(newest, at))) {
+      if (isAssert(newest)) facts.push(factOf(newest));
+      newest = undefined;
     }
     if (facts.length > limit) return { facts: facts.slice(0, limit), more: true };
     if (ended) return { facts, more: false };
-    if (fact.tx > basis || (order === 'avet' && listed?.(fact.attribute) === false)) continue;
-    if (after !== undefined && compareBytes(factKey(order, fact), after) <= 0) continue;
-    if (mode === 'facts') facts.push(fact);
-    else group = fact;
+    merge.next();
+    const { columns, row } = at;
+    if (columns.txAt(row) > basis) continue;
+    if (order === 'avet' && listed?.(columns.attributeAt(row)) === false) continue;
+    if (after !== undefined) {
+      if (compareToKey(columns, row, after) <= 0) continue;
+      // All that follow lie behind it too.
+      after = undefined;
+    }
+    if (mode === 'facts') facts.push(factOf(at));
+    else newest = at;
   }
 }
 
@@ -139,13 +154,12 @@ export function* lastTxOf(
   entity: string,
   attribute: string | undefined,
 ): Read<Tx | undefined> {
+  const ident = attribute === undefined ? undefined : utf8Encode(attribute);
   let last: Tx | undefined;
-  for (const fact of yield* entityFacts(view, entity, () => true)) {
-    if (
-      (attribute === undefined || fact.attribute === attribute) &&
-      (last === undefined || fact.tx > last)
-    )
-      last = fact.tx;
+  for (const { columns, row } of yield* entityRows(view, entity, { useRun: () => true })) {
+    if (ident !== undefined && compareAttribute(columns, row, ident) !== 0) continue;
+    const tx = columns.txAt(row);
+    if (last === undefined || tx > last) last = tx;
   }
   return last;
 }
@@ -163,8 +177,8 @@ export function* hasFacts(view: IndexView, attribute: string): Read<boolean> {
 
 /** Which page of a difference. */
 export interface DiffOptions {
-  /** Key of the last subject of the page before, in eavt order. */
-  readonly after?: Uint8Array | undefined;
+  /** Where the page before ended. */
+  readonly after?: SearchKey | undefined;
   readonly limit: number;
 }
 
@@ -183,40 +197,38 @@ export interface DiffResult {
 export function* diff(view: IndexView, from: Tx, to: Tx, options: DiffOptions): Read<DiffResult> {
   const [early, late] = from <= to ? [from, to] : [to, from];
   const { after, limit } = options;
-  const merge = new Merge(
-    view,
-    'eavt',
-    after ?? new Uint8Array(0),
-    (run) => run.info.minTx <= late,
-  );
+  const start = after ?? searchKey('eavt', {});
+  const merge = new Merge(view, start, (run) => run.info.minTx <= late);
   const added: Fact[] = [];
   const removed: Fact[] = [];
-  let atEarly: Fact | undefined;
-  let atLate: Fact | undefined;
+  let next: Uint8Array | undefined;
+  let atEarly: Row | undefined;
+  let atLate: Row | undefined;
   for (;;) {
-    const fact = yield* merge.next();
-    if (atLate !== undefined && (fact === undefined || !sameSubject(atLate, fact))) {
-      const was = atEarly?.operation === 'assert' ? atEarly : undefined;
-      const is = atLate.operation === 'assert' ? atLate : undefined;
-      if (was === undefined && is !== undefined) added.push(is);
-      if (was !== undefined && is === undefined) removed.push(was);
-      if (added.length + removed.length === limit && (was === undefined) !== (is === undefined)) {
-        if (fact === undefined) break;
-        const next = factKey('eavt', { ...atLate, tx: TX_LAST });
-        return from <= to ? { added, removed, next } : { added: removed, removed: added, next };
+    if (merge.need !== undefined) yield* supplied(merge);
+    const { at } = merge;
+    if (atLate !== undefined && (at === undefined || !isSameSubject(atLate, at))) {
+      const was = atEarly !== undefined && isAssert(atEarly) ? atEarly : undefined;
+      const is = isAssert(atLate) ? atLate : undefined;
+      if (was === undefined && is !== undefined) added.push(factOf(is));
+      if (was !== undefined && is === undefined) removed.push(factOf(was));
+      const isFull = added.length + removed.length === limit;
+      if (at !== undefined && isFull && (was === undefined) !== (is === undefined)) {
+        next = factKey('eavt', { ...factOf(atLate), tx: TX_LAST });
+        break;
       }
       atEarly = undefined;
       atLate = undefined;
     }
-    if (fact === undefined) break;
-    if (fact.tx > late || (after !== undefined && compareBytes(factKey('eavt', fact), after) <= 0))
-      continue;
-    atLate = fact;
-    if (fact.tx <= early) atEarly = fact;
+    if (at === undefined) break;
+    merge.next();
+    const { columns, row } = at;
+    const tx = columns.txAt(row);
+    if (tx > late || (after !== undefined && compareToKey(columns, row, after) <= 0)) continue;
+    atLate = at;
+    if (tx <= early) atEarly = at;
   }
-  return from <= to
-    ? { added, removed, next: undefined }
-    : { added: removed, removed: added, next: undefined };
+  return from <= to ? { added, removed, next } : { added: removed, removed: added, next };
 }
 
 function isCurrent(run: RunHandle): boolean {
@@ -229,71 +241,113 @@ function* entityState(
   basis: Tx,
   useRun: (run: RunHandle) => boolean,
 ): Read<Fact[]> {
-  const facts = (yield* entityFacts(view, entity, useRun)).filter((fact) => fact.tx <= basis);
-  facts.sort((a, b) => compareFacts('eavt', a, b));
-  // Of one attribute and value the newest comes last, and tells.
-  return facts.filter((fact, i) => {
-    const next = facts[i + 1];
-    return fact.operation === 'assert' && (next === undefined || !sameSubject(fact, next));
-  });
-}
-
-/** Every fact of an entity in the live parts and in some runs, in no order. */
-function* entityFacts(
-  view: IndexView,
-  entity: string,
-  useRun: (run: RunHandle) => boolean,
-): Read<Fact[]> {
+  const isWanted = ({ columns, row }: Row): boolean => columns.txAt(row) <= basis;
+  const rows = yield* entityRows(view, entity, { useRun, isWanted });
+  rows.sort(inOrder);
   const facts: Fact[] = [];
-  for (const part of view.parts) {
-    for (const row of part.rowsOf(entity)) facts.push(part.table.factAt(row));
-  }
-  if (view.runs.length === 0) return facts;
-  const key = indexKey('eavt', { entity });
-  const bytes = utf8Encode(entity);
-  for (const run of view.runs) {
-    if (run.info.order !== 'eavt' || !useRun(run)) continue;
-    for (let block = findBlock(run.footer, key); block < run.footer.blocks.length; block++) {
-      const batch: FactBatch = yield { run, block };
-      let row = lowerBound(batch.length, (i) => batch.compareEntity(i, bytes) < 0);
-      for (; row < batch.length && batch.compareEntity(row, bytes) === 0; row++)
-        facts.push(batch.factAt(row));
-      // Only an entity that reaches the end of its block goes on in the next.
-      if (row < batch.length) break;
-    }
+  for (const [i, each] of rows.entries()) {
+    const next = rows[i + 1];
+    // Of one attribute and value the newest comes last, and tells.
+    if (isAssert(each) && (next === undefined || !isSameSubject(each, next)))
+      facts.push(factOf(each));
   }
   return facts;
 }
 
-/** Position of a fact in a history: its tx, then its place in eavt. */
-export function historyKey(fact: Fact): Uint8Array {
-  const tx = new Uint8Array(8);
-  new DataView(tx.buffer).setBigUint64(0, fact.tx);
-  return concatBytes([tx, factKey('eavt', fact)]);
+/** Rows of an entity in the live parts and in some runs, in no order. */
+function* entityRows(
+  view: IndexView,
+  entity: string,
+  {
+    useRun,
+    isWanted = () => true,
+  }: {
+    readonly useRun: (run: RunHandle) => boolean;
+    readonly isWanted?: (row: Row) => boolean;
+  },
+): Read<Row[]> {
+  const rows: Row[] = [];
+  for (const part of view.parts) {
+    for (const row of part.rowsOf(entity)) {
+      const each = { columns: part.table, row };
+      if (isWanted(each)) rows.push(each);
+    }
+  }
+  if (view.runs.length === 0) return rows;
+  const key = searchKey('eavt', { entity });
+  for (const run of view.runs) {
+    if (run.info.order !== 'eavt' || !useRun(run)) continue;
+    const { blocks } = run.footer;
+    for (let block = findBlock(run.footer, key.bytes); block < blocks.length; block++) {
+      const columns: FactBatch = yield { run, block };
+      let row = lowerBound(columns.length, (i) => compareToKey(columns, i, key) < 0);
+      for (; row < columns.length && compareToKey(columns, row, key) === 0; row++) {
+        const each = { columns, row };
+        if (isWanted(each)) rows.push(each);
+      }
+      // Only an entity that reaches the end of its block goes on in the next.
+      if (row < columns.length) break;
+    }
+  }
+  return rows;
 }
 
-function compareHistory(a: Fact, b: Fact): number {
-  if (a.tx !== b.tx) return a.tx < b.tx ? -1 : 1;
-  return compareFacts('eavt', a, b);
+/** The `count` first rows of a history, in its order. */
+function oldest(rows: readonly Row[], count: number): Row[] {
+  let some = rows;
+  if (rows.length > count) {
+    // A page of a long history: the rows that cannot be in it are not sorted.
+    const txs = BigInt64Array.from(rows, ({ columns, row }) => columns.txAt(row)).sort();
+    const last = txs[count - 1] as bigint;
+    some = rows.filter(({ columns, row }) => columns.txAt(row) <= last);
+  }
+  return some
+    .toSorted((a, b) => {
+      const [left, right] = [a.columns.txAt(a.row), b.columns.txAt(b.row)];
+      return left === right ? inOrder(a, b) : left < right ? -1 : 1;
+    })
+    .slice(0, count);
 }
 
-function sameSubject(a: Fact, b: Fact): boolean {
-  return a.entity === b.entity && a.attribute === b.attribute && equalValues(a.value, b.value);
+/** Whether a row comes later in a history. */
+function isBehind({ columns, row }: Row, after: SearchKey): boolean {
+  const { tx = TX_NONE } = after;
+  const own = columns.txAt(row);
+  return own === tx ? compareToKey(columns, row, after) > 0 : own > tx;
+}
+
+function factOf({ columns, row }: Row): Fact {
+  return columns.factAt(row);
+}
+
+function isAssert({ columns, row }: Row): boolean {
+  return columns.operation[row] === 1;
+}
+
+function isSameSubject(a: Row, b: Row): boolean {
+  return sameSubject(a.columns, a.row, b.columns, b.row);
+}
+
+function inOrder(a: Row, b: Row): number {
+  return compareRows('eavt', a.columns, a.row, b.columns, b.row);
 }
 
 /** The least key within bounds. */
-function lowKey(order: IndexOrder, bounds: ScanBounds): Uint8Array {
-  return indexKey(order, {
+function lowKey(order: IndexOrder, bounds: ScanBounds): SearchKey {
+  return searchKey(order, {
     entity: bounds.entity,
     attribute: bounds.attribute,
     value: bounds.value ?? bounds.valueFrom,
   });
 }
 
-/** Whether a fact lies behind everything within bounds; facts come in order from the low key on. */
-function isBeyond(bounds: ScanBounds, fact: Fact): boolean {
-  if (bounds.entity !== undefined && fact.entity !== bounds.entity) return true;
-  if (bounds.attribute !== undefined && fact.attribute !== bounds.attribute) return true;
-  if (bounds.value !== undefined && !equalValues(fact.value, bounds.value)) return true;
-  return bounds.valueTo !== undefined && compareValues(fact.value, bounds.valueTo) >= 0;
+/** Tells of rows from the low key on whether they lie behind everything within bounds. */
+function beyond(order: IndexOrder, bounds: ScanBounds): (row: Row) => boolean {
+  const { entity, attribute, value } = bounds;
+  const equal = searchKey(order, { entity, attribute, value });
+  const valueTo: ValueProbe | undefined =
+    bounds.valueTo === undefined ? undefined : valueProbe(bounds.valueTo);
+  return ({ columns, row }) =>
+    compareToKey(columns, row, equal) > 0 ||
+    (valueTo !== undefined && compareToProbe(columns, row, valueTo) >= 0);
 }

@@ -1,5 +1,5 @@
 import { assert } from '@pyralog/base';
-import { compareTableRows, type FactTable, type TextTable } from '@pyralog/format';
+import { compareRows, type FactTable, type TextTable, sameSubject } from '@pyralog/format';
 import type { IndexOrder } from '@pyralog/model';
 import { compareBytes } from '@pyralog/base';
 
@@ -68,7 +68,7 @@ export function sortByEntity(
 
 /** Sorts rows in place by comparing them. */
 export function sortRows(table: FactTable, order: IndexOrder, rows: Uint32Array): Uint32Array {
-  return rows.sort((a, b) => compareTableRows(order, table, a, b));
+  return rows.sort((a, b) => compareRows(order, table, a, table, b));
 }
 
 /**
@@ -80,23 +80,9 @@ export function currentRows(table: FactTable, eavt: Uint32Array): Uint8Array {
   for (let i = 0; i < eavt.length; i++) {
     const row = eavt[i] as number;
     const next = eavt[i + 1];
-    if (next === undefined || !sameFact(table, row, next)) current[row] = 1;
+    if (next === undefined || !sameSubject(table, row, table, next)) current[row] = 1;
   }
   return current;
-}
-
-/** Whether two rows are about one (entity, attribute, value). */
-function sameFact(table: FactTable, a: number, b: number): boolean {
-  if (
-    table.entity[a] !== table.entity[b] ||
-    table.attribute[a] !== table.attribute[b] ||
-    table.type[a] !== table.type[b]
-  )
-    return false;
-  if (table.bits[a] !== table.bits[b] || table.textLength[a] !== table.textLength[b]) return false;
-  return (
-    table.textLength[a] === 0 || compareBytes(table.textBytesAt(a), table.textBytesAt(b)) === 0
-  );
 }
 
 function allRows(length: number): Uint32Array {

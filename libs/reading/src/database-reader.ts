@@ -17,8 +17,14 @@ import type {
   TransactionsQuery,
 } from '@pyralog/client';
 import { feedOffset, type FeedFilter, filterFacts, parseFeedStart } from '@pyralog/feed';
-import { decodeCursor, encodeCursor, factKey, KEY_COMPONENTS } from '@pyralog/format';
-import { diff, entityAsOf, entityHistory, entityNow, historyKey, scan } from '@pyralog/indexing';
+import {
+  decodeCursor,
+  encodeCursor,
+  factKey,
+  KEY_COMPONENTS,
+  readSearchKey,
+} from '@pyralog/format';
+import { diff, entityAsOf, entityHistory, entityNow, scan } from '@pyralog/indexing';
 import {
   checkEntity,
   coerceValue,
@@ -109,11 +115,11 @@ export class DatabaseReader {
         attribute,
         fromTx,
         toTx,
-        after: page.after,
+        after: page.after === undefined ? undefined : readSearchKey('eavt', page.after),
         limit: limitOf(query),
       }),
     );
-    return this.#factsPage(page, found, historyKey);
+    return this.#factsPage(page, found, (fact) => factKey('eavt', fact));
   }
 
   /** Facts in force in index order. */
@@ -180,7 +186,10 @@ export class DatabaseReader {
     const { basis, after } = page;
     const [from, to] = [least(query.from, basis), least(query.to, basis)];
     const found = await this.#reader.run(
-      diff(this.#reader.view(), from, to, { after, limit: limitOf(query) }),
+      diff(this.#reader.view(), from, to, {
+        after: after === undefined ? undefined : readSearchKey('eavt', after),
+        limit: limitOf(query),
+      }),
     );
     const next = found.next === undefined ? undefined : this.#next(page, found.next);
     return { basis, closed: true, added: found.added, removed: found.removed, next };
@@ -254,7 +263,7 @@ export class DatabaseReader {
       scan(this.#reader.view(), index, bounds, {
         basis,
         mode,
-        after,
+        after: after === undefined ? undefined : readSearchKey(index, after),
         limit: limitOf(query),
         listed,
       }),

@@ -1,4 +1,4 @@
-import { factKey } from '@pyralog/format';
+import { type SearchKey, searchKey } from '@pyralog/format';
 import { type IndexView, type Page, type Read, scan } from '@pyralog/indexing';
 import {
   BUILT_IN,
@@ -73,7 +73,7 @@ function* schemaFacts(view: IndexView, basis: Tx): Read<readonly Fact[]> {
   const facts: Fact[] = [];
   for (const attribute of BUILT_IN.keys()) {
     if (!attribute.startsWith(DB_NAMESPACE)) continue;
-    let after: Uint8Array | undefined;
+    let after: SearchKey | undefined;
     do {
       const page: Page = yield* scan(
         view,
@@ -83,7 +83,7 @@ function* schemaFacts(view: IndexView, basis: Tx): Read<readonly Fact[]> {
       );
       facts.push(...page.facts);
       const last = page.more ? page.facts.at(-1) : undefined;
-      after = last === undefined ? undefined : factKey('aevt', last);
+      after = last === undefined ? undefined : searchKey('aevt', last);
     } while (after !== undefined);
   }
   return facts.sort((a, b) => (a.tx < b.tx ? -1 : a.tx > b.tx ? 1 : 0));

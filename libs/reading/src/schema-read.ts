@@ -1,4 +1,10 @@
-import { type DatabaseInfo, type FactBatch, factKey, type Manifest } from '@pyralog/format';
+import {
+  type DatabaseInfo,
+  type FactBatch,
+  type Manifest,
+  type SearchKey,
+  searchKey,
+} from '@pyralog/format';
 import {
   type BlockNeed,
   type IndexView,
@@ -29,7 +35,7 @@ const PAGE = 10_000;
  */
 export function* readSchema(view: IndexView, created: Schema, basis: Tx): Read<Schema> {
   const facts: Fact[] = [...(yield* entityAsOf(view, SETTINGS_ENTITY, basis))];
-  let after: Uint8Array | undefined;
+  let after: SearchKey | undefined;
   do {
     const page: Page = yield* scan(
       view,
@@ -39,7 +45,7 @@ export function* readSchema(view: IndexView, created: Schema, basis: Tx): Read<S
     );
     for (const ident of page.facts) facts.push(...(yield* entityAsOf(view, ident.entity, basis)));
     const last = page.more ? page.facts.at(-1) : undefined;
-    after = last === undefined ? undefined : factKey('aevt', last);
+    after = last === undefined ? undefined : searchKey('aevt', last);
   } while (after !== undefined);
   return foldSchema(created, facts);
 }
