@@ -16,19 +16,10 @@ case $version in
     exit 1
     ;;
 esac
-lock=.installing
 installed() { [ node_modules/.package-lock.json -nt package-lock.json ]; }
 if installed; then exit 0; fi
-waited=0
-until mkdir "$lock" 2>/dev/null; do
-  if [ "$waited" -ge 300 ]; then
-    echo "Another installation has been running for 5 minutes. If it has not, remove $PWD/$lock." >&2
-    exit 1
-  fi
-  sleep 1
-  waited=$((waited + 1))
-done
-trap 'rmdir "$lock"' EXIT
+. infra/scripts/lock.sh
+lock installation
 if installed; then exit 0; fi
 echo "Installing packages (once) …" >&2
 npm ci --no-audit --no-fund --loglevel=error >&2
