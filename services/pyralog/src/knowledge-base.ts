@@ -55,6 +55,9 @@ export interface ConnectOptions<S extends SchemaDefinition = SchemaDefinition> {
   readonly schema?: S | undefined;
 }
 
+/** Facts of a page where all pages are wanted: the most that a page may have. */
+const WHOLE_PAGE = 10_000;
+
 /** When to read. Without `asOf` a read sees at least what this object has written. */
 export interface ReadAt {
   readonly asOf?: Moment | undefined;
@@ -252,7 +255,9 @@ export class KnowledgeBase<
     };
     const read = this.#readOptions(at);
     return collect(
-      this.#pages((page) => this.#database.history(String(entity), { ...query, ...page }, read)),
+      this.#pages((page) =>
+        this.#database.history(String(entity), { ...query, ...page, limit: WHOLE_PAGE }, read),
+      ),
     );
   }
 
@@ -280,7 +285,8 @@ export class KnowledgeBase<
     const removed: KnowledgeFact[] = [];
     let cursor: string | undefined;
     do {
-      const page = await this.#database.diff({ from: toTx(from), to: toTx(to), cursor });
+      const asked = { from: toTx(from), to: toTx(to), cursor, limit: WHOLE_PAGE };
+      const page = await this.#database.diff(asked);
       for (const fact of page.added) added.push(readFact(fact));
       for (const fact of page.removed) removed.push(readFact(fact));
       cursor = page.next;
