@@ -170,14 +170,17 @@ export class LogFile {
 
   /**
    * Frames from a position on, up to `limit` where it is given.
+   * @param lent what is yielded is valid until the next step only: all of it is read into one buffer
    * @returns where it stopped, and whether at zeros or at the limit rather than at damage
    */
   *frames(
     from: number,
     limit?: number,
+    lent = false,
   ): Generator<FramePlace, { readonly position: number; readonly whole: boolean }> {
     let position = from;
-    let chunk = new Uint8Array(0);
+    let buffer = new Uint8Array(0);
+    let chunk = buffer;
     let used = 0;
     for (;;) {
       if (limit !== undefined && position >= limit) return { position, whole: true };
@@ -191,10 +194,12 @@ export class LogFile {
         continue;
       }
       if (at.kind !== 'short') return { position, whole: at.kind === 'end' };
-      // A fresh buffer each time: records handed out are views of the old one.
       const end = limit ?? this.#allocated;
       if (position + at.bytes > end) return { position, whole: this.#restIsZero(position) };
-      chunk = new Uint8Array(Math.min(Math.max(CHUNK_BYTES, at.bytes), end - position));
+      const wanted = Math.min(Math.max(CHUNK_BYTES, at.bytes), end - position);
+      // A fresh buffer else: records handed out are views of the old one.
+      if (!lent || wanted > buffer.length) buffer = new Uint8Array(wanted);
+      chunk = buffer.subarray(0, wanted);
       const read = readFully(this.#files, this.#fd, chunk, position);
       if (read < at.bytes) return { position, whole: this.#restIsZero(position) };
       chunk = chunk.subarray(0, read);
@@ -205,7 +210,7 @@ export class LogFile {
   /** Finds the end by reading every frame, expecting offsets from `first` on. @returns the next offset */
   scan(): { readonly next: LogOffset; readonly position: number } {
     let next: number = this.first;
-    const frames = this.frames(FILE_HEADER_BYTES);
+    const frames = this.frames(FILE_HEADER_BYTES, undefined, true);
     for (let step = frames.next(); ; step = frames.next()) {
       if (step.done) {
         this.#end = step.value.position;
@@ -228,8 +233,8 @@ export class LogFile {
    * no frame although every sector of it was written to its end.
    */
   tail(position: number, next: LogOffset): 'zeros' | 'torn' | PyralogError {
+    if (this.#restIsZero(position)) return 'zeros';
     const rest = this.#bytesFrom(position);
-    if (isZero(rest)) return 'zeros';
     for (const later of framesIn(rest, position, 8, next + 1)) {
       if (later.continues) continue;
       return this.damage(
@@ -288,8 +293,15 @@ export class LogFile {
     return framesIn(this.#bytesFrom(0), 0, 0, this.first).next().done !== true;
   }
 
+  /** By chunks: much of a file is mostly space that was written ahead. */
   #restIsZero(position: number): boolean {
-    return isZero(this.#bytesFrom(position));
+    const chunk = new Uint8Array(CHUNK_BYTES);
+    for (let at = position; ;) {
+      const read = readFully(this.#files, this.#fd, chunk, at);
+      if (!isZero(chunk.subarray(0, read))) return false;
+      if (read < chunk.length) return true;
+      at += read;
+    }
   }
 
   #bytesFrom(position: number): Uint8Array {
