@@ -9,6 +9,7 @@ import { createCodec } from '@pyralog/format/zstd';
 import { buildRuns } from '@pyralog/indexing';
 import { logOffset, parseDocument, type TransactionDocument } from '@pyralog/model';
 import { figure, median } from './measure.ts';
+import { inputsFrom } from '@pyralog/sequencing';
 import { leader } from './sequencing-support.ts';
 import { generate, SCHEMA_DOCUMENT, toDocument, transactions } from './workload.ts';
 
@@ -65,7 +66,7 @@ function commit(
   documents: readonly TransactionDocument[],
 ): Parameters<typeof encodeCommitRecord>[0] {
   now += 1_000_000n;
-  const { record } = sequencer.step(documents, now);
+  const { record } = sequencer.step(inputsFrom(sequencer.state.lowWater, documents), now);
   sequencer.durable(logOffset(sequencer.state.next - 1));
   return record;
 }

@@ -6,7 +6,7 @@
  */
 import { parseArgs } from 'node:util';
 import { logOffset, parseDocument, type TransactionDocument } from '@pyralog/model';
-import type { PartitionSequencer } from '@pyralog/sequencing';
+import { inputsFrom, type PartitionSequencer } from '@pyralog/sequencing';
 import { figure, median } from './measure.ts';
 import { leader } from './sequencing-support.ts';
 import { generate, SCHEMA_DOCUMENT, toDocument, transactions } from './workload.ts';
@@ -53,7 +53,7 @@ function run(
   const started = performance.now();
   for (let at = 0; at < documents.length; at += group) {
     now += 1_000_000n;
-    const batch = documents.slice(at, at + group);
+    const batch = inputsFrom(sequencer.state.lowWater, documents.slice(at, at + group));
     if (sequencer.needs(batch).length > 0) throw new Error('all is in memory');
     const { outcomes } = sequencer.step(batch, now);
     for (const outcome of outcomes)

@@ -1,4 +1,4 @@
-import { assert } from '@pyralog/base';
+import { assert, Bell } from '@pyralog/base';
 import {
   isPyralogError,
   type LogOffset,
@@ -8,7 +8,6 @@ import {
 } from '@pyralog/model';
 import { join } from 'node:path';
 import { knownError, type LogFiles, logFileName, logFilesIn, syncFolder } from './files.ts';
-import { EndWaiters } from './follow.ts';
 import { encodeFrame, FILE_HEADER_BYTES } from './frame.ts';
 import { type FramePlace, LogFile } from './local-file.ts';
 import type { LogReadOptions, LogRecord, StoredRecord, TopicPartition } from './log.ts';
@@ -48,7 +47,8 @@ interface Place {
  */
 export class LocalPartition {
   readonly #options: LocalPartitionOptions;
-  readonly #waiters = new EndWaiters();
+  /** Rings when something was appended, or the log closes. */
+  readonly #more = new Bell();
   #all: LogFile[] = [];
   #end: LogOffset = logOffset(0);
   #pending: Pending[] = [];
@@ -96,7 +96,7 @@ export class LocalPartition {
     while (!signal?.aborted && !this.#closed) {
       if (reader.next >= this.#end) {
         if (!follow) return;
-        await this.#waiters.wait(signal);
+        await this.#more.wait(signal);
         continue;
       }
       const batches = this.#batches(reader, batchBytesMax);
@@ -111,7 +111,7 @@ export class LocalPartition {
     if (this.#closed) return;
     this.#commit();
     this.#closed = true;
-    this.#waiters.wakeAll();
+    this.#more.ring();
     for (const file of this.#all) file.close();
   }
 
@@ -185,7 +185,7 @@ export class LocalPartition {
       const failure = this.#afterFailure(error);
       for (const { reject } of group) reject(failure);
     }
-    this.#waiters.wakeAll();
+    this.#more.ring();
   }
 
   #write(group: readonly Pending[]): LogOffset[] {

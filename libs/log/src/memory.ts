@@ -1,12 +1,13 @@
+import { Bell } from '@pyralog/base';
 import { type LogOffset, logOffset, PyralogError } from '@pyralog/model';
-import { EndWaiters } from './follow.ts';
 import type { Log, LogReadOptions, LogRecord, StoredRecord, TopicPartition } from './log.ts';
 
 const BATCH_BYTES = 1024 * 1024;
 
 interface Partition {
   readonly records: StoredRecord[];
-  readonly waiters: EndWaiters;
+  /** Rings when something was appended, or the log closes. */
+  readonly more: Bell;
 }
 
 /** A log that lasts as long as the process: for tests and for databases that keep nothing. */
@@ -22,7 +23,7 @@ export class MemoryLog implements Log {
     if (known === undefined) {
       const made = Array.from({ length: partitions }, () => ({
         records: [],
-        waiters: new EndWaiters(),
+        more: new Bell(),
       }));
       this.#topics.set(topic, made);
     }
@@ -41,7 +42,7 @@ export class MemoryLog implements Log {
         ...(headers === undefined ? {} : { headers: { ...headers } }),
       });
     }
-    partition.waiters.wakeAll();
+    partition.more.ring();
     return first;
   }
 
@@ -50,14 +51,14 @@ export class MemoryLog implements Log {
     from: LogOffset,
     options: LogReadOptions,
   ): AsyncIterable<readonly StoredRecord[]> {
-    const { records, waiters } = this.#partition(at);
+    const { records, more } = this.#partition(at);
     const { follow, signal, batchBytesMax = BATCH_BYTES } = options;
     if (from > records.length) throw beyondEnd(at, from, logOffset(records.length));
     let next: number = from;
     while (!signal?.aborted && !this.#closed) {
       if (next >= records.length) {
         if (!follow) return;
-        await waiters.wait(signal);
+        await more.wait(signal);
         continue;
       }
       const batch: StoredRecord[] = [];
@@ -84,8 +85,7 @@ export class MemoryLog implements Log {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
-    for (const partitions of this.#topics.values())
-      for (const { waiters } of partitions) waiters.wakeAll();
+    for (const partitions of this.#topics.values()) for (const { more } of partitions) more.ring();
   }
 
   #partition(at: TopicPartition): Partition {

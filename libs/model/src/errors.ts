@@ -342,6 +342,13 @@ const table = {
     log: 'info',
     title: 'The server is stopping',
   },
+  fenced: {
+    category: 'unavailable',
+    http: 503,
+    retry: 'later',
+    log: 'warn',
+    title: 'Another owner has the partition',
+  },
   'offset-out-of-range': {
     category: 'fault',
     http: 500,

@@ -1,46 +1,28 @@
-import { assert, utf8Encode } from '@pyralog/base';
+import { assert, Bell, utf8Encode } from '@pyralog/base';
 import {
   advance,
   type CommitRecord,
   type DatabaseInfo,
   emptyLogState,
-  type FactBatch,
   type FactColumns,
   type LogState,
   type Manifest,
 } from '@pyralog/format';
-import {
-  type BlockNeed,
-  type CutRule,
-  type IndexView,
-  LiveIndex,
-  type Read,
-  type RunHandle,
-} from '@pyralog/indexing';
+import { type CutRule, type IndexView, LiveIndex, type Read } from '@pyralog/indexing';
 import {
   ATTRIBUTE_ENTITY_PREFIX,
-  foldSchema,
-  initialSchema,
   type Fact,
-  type PartitionNo,
+  foldSchema,
   type Schema,
   type Tx,
-  TX_LAST,
 } from '@pyralog/model';
 import type { Timers } from '@pyralog/runtime';
-import type { BlockCache, BlockScope } from './block-cache.ts';
-import type { Bucket } from './bucket.ts';
-import { type BlockSource, drive } from './drive.ts';
-import { readSchema } from './schema-read.ts';
+import { IndexReader, type IndexReaderOptions } from './index-reader.ts';
 import { LiveTransactions } from './live-transactions.ts';
 import { Waiters } from './waiters.ts';
 
 /** What a reader of a partition stands on. */
-export interface PartitionReaderOptions {
-  readonly info: DatabaseInfo;
-  readonly partition: PartitionNo;
-  readonly bucket: Bucket;
-  readonly cache: BlockCache;
+export interface PartitionReaderOptions extends IndexReaderOptions {
   readonly cutRule: CutRule;
   readonly timers: Timers;
 }
@@ -54,24 +36,18 @@ const WAITING_PARTS_MAX = 3;
  * behind them the live part of the commit log. It follows the log by {@link apply} and the bucket by
  * {@link adopt}; both only move it forward, and views taken before stay right.
  */
-export class PartitionReader implements BlockSource {
-  readonly #options: PartitionReaderOptions;
-  readonly #blocks: BlockScope;
+export class PartitionReader {
+  readonly #index: IndexReader;
   readonly #live: LiveIndex;
   readonly #liveTransactions = new LiveTransactions();
   readonly #closedWaiters: Waiters;
-  #manifest: Manifest | undefined;
-  #runs: readonly RunHandle[] = [];
-  #runsByName: ReadonlyMap<string, RunHandle> = new Map();
-  #schemaAtManifest: Schema;
+  readonly #cut = new Bell();
   #schema: Schema;
   #state: LogState = emptyLogState();
 
   private constructor(options: PartitionReaderOptions, begun: LogState['next'] | undefined) {
-    this.#options = options;
-    this.#blocks = options.cache.scope();
-    this.#schema = initialSchema(options.info);
-    this.#schemaAtManifest = this.#schema;
+    this.#index = new IndexReader(options);
+    this.#schema = this.#index.schema;
     this.#live = new LiveIndex(options.cutRule, begun);
     this.#closedWaiters = new Waiters(options.timers);
   }
@@ -87,21 +63,13 @@ export class PartitionReader implements BlockSource {
     return reader;
   }
 
+  /** The part of it that is in files. */
+  get index(): IndexReader {
+    return this.#index;
+  }
+
   get info(): DatabaseInfo {
-    return this.#options.info;
-  }
-
-  /** Cached blocks of its files. */
-  get blocks(): BlockScope {
-    return this.#blocks;
-  }
-
-  get bucket(): Bucket {
-    return this.#options.bucket;
-  }
-
-  get partition(): PartitionNo {
-    return this.#options.partition;
+    return this.#index.info;
   }
 
   /** Where the folded log stands. */
@@ -116,20 +84,6 @@ export class PartitionReader implements BlockSource {
 
   get schema(): Schema {
     return this.#schema;
-  }
-
-  /** The schema at the adopted manifest's cut. */
-  get schemaAtManifest(): Schema {
-    return this.#schemaAtManifest;
-  }
-
-  /** The state of a log before its first record. */
-  get emptyState(): LogState {
-    return emptyLogState();
-  }
-
-  get manifest(): Manifest | undefined {
-    return this.#manifest;
   }
 
   get liveTransactions(): LiveTransactions {
@@ -154,62 +108,31 @@ export class PartitionReader implements BlockSource {
       const { part, firstRow } = this.#live.append(offset, record);
       this.#liveTransactions.append(offset, record, part.table, firstRow);
       this.#foldSchema(record.facts);
+      if (this.isAheadOfIndex) this.#cut.ring();
     }
     if (state.closed > closedBefore) this.#closedWaiters.reached(state.closed);
   }
 
   /** Takes over a newer manifest: its files replace the live parts that it covers. */
   async adopt(manifest: Manifest): Promise<void> {
-    if (this.#manifest !== undefined && manifest.number <= this.#manifest.number) return;
-    const { bucket, partition } = this.#options;
-    const runs: RunHandle[] = [];
-    for (const info of manifest.runs) {
-      const known = this.#runsByName.get(info.name);
-      runs.push(known ?? { info, footer: await bucket.runFooter(partition, info) });
-    }
-    const schema = await drive(
-      readSchema({ parts: [], runs }, initialSchema(this.#options.info), TX_LAST),
-      this,
-    );
-    // An older call may have been overtaken while it read footers.
-    if (this.#manifest !== undefined && manifest.number <= this.#manifest.number) return;
-    this.#manifest = manifest;
-    const before = this.#runsByName;
-    this.#runs = runs;
-    this.#runsByName = new Map(runs.map((run) => [run.info.name, run]));
-    this.#schemaAtManifest = schema;
+    if (!(await this.#index.adopt(manifest))) return;
     this.#live.drop(manifest.state.next);
     this.#liveTransactions.drop(manifest.state.next);
     if (this.#state.next < manifest.state.next) {
       this.#state = manifest.state;
-      this.#schema = schema;
+      this.#schema = this.#index.schema;
       this.#closedWaiters.reached(manifest.state.closed);
     }
-    for (const name of before.keys()) if (!this.#runsByName.has(name)) this.#blocks.forget(name);
   }
 
   /** Everything there is at this moment; stays right while the partition goes on. */
   view(): IndexView {
-    return { parts: this.#live.snapshot(), runs: this.#runs };
-  }
-
-  /** The runs of the adopted manifest alone: the state at its cut. */
-  indexedView(): IndexView {
-    return { parts: [], runs: this.#runs };
+    return { parts: this.#live.snapshot(), runs: this.#index.runs };
   }
 
   /** Runs a read of a view of this partition to its end. */
   run<T>(read: Read<T>): Promise<T> {
-    return drive(read, this);
-  }
-
-  peek({ run, block }: BlockNeed): FactBatch | undefined {
-    return this.#blocks.peek(run.info.name, block);
-  }
-
-  load({ run, block }: BlockNeed): Promise<FactBatch> {
-    const { bucket, partition } = this.#options;
-    return this.#blocks.load(run.info.name, block, () => bucket.runBlock(partition, run, block));
+    return this.#index.run(read);
   }
 
   /** Resolves when `tx` is closed, the time is over or the signal aborts; look at {@link closed} again. */
@@ -220,6 +143,16 @@ export class PartitionReader implements BlockSource {
   /** Whether few enough live parts wait for the indexer that more facts may come (I13). */
   get hasRoom(): boolean {
     return this.#live.partCount <= WAITING_PARTS_MAX;
+  }
+
+  /** Whether a part is cut that no adopted manifest covers yet. */
+  get isAheadOfIndex(): boolean {
+    return this.#live.partCount > 1;
+  }
+
+  /** Resolves when {@link isAheadOfIndex} may hold, or the signal aborts. */
+  async waitCut(signal: AbortSignal): Promise<void> {
+    if (!this.isAheadOfIndex) await this.#cut.wait(signal);
   }
 
   #foldSchema(facts: FactColumns): void {

@@ -86,11 +86,13 @@ export class TransactionLog {
   }
 
   #segments(): readonly SegmentInfo[] {
-    return this.#reader.manifest?.segments.filter(({ transactions }) => transactions > 0) ?? [];
+    return (
+      this.#reader.index.manifest?.segments.filter(({ transactions }) => transactions > 0) ?? []
+    );
   }
 
   #footer(segment: SegmentInfo): Promise<SegmentFooter> {
-    const { bucket, partition } = this.#reader;
+    const { bucket, partition } = this.#reader.index;
     return this.#footers.get(segment.name, () => bucket.segmentFooter(partition, segment));
   }
 
@@ -99,7 +101,7 @@ export class TransactionLog {
     footer: SegmentFooter,
     page: number,
   ): Promise<readonly SegmentTransaction[]> {
-    const { bucket, partition } = this.#reader;
+    const { bucket, partition } = this.#reader.index;
     return this.#pages.get(`${segment.name}#${page}`, async () =>
       transactionsOf(await bucket.segmentPage(partition, segment, footer, page)),
     );
@@ -122,7 +124,7 @@ export class TransactionLog {
   }
 
   #block(segment: SegmentInfo, footer: SegmentFooter, block: number): Promise<FactColumns> {
-    const { bucket, partition, blocks } = this.#reader;
+    const { bucket, partition, blocks } = this.#reader.index;
     return blocks.load(segment.name, block, () =>
       bucket.segmentBlock(partition, segment, footer, block),
     );

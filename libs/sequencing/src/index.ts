@@ -1,3 +1,4 @@
 export type { Need, NeedAnswer } from './current-state.ts';
 export * from './partition-sequencer.ts';
 export { FirstIds, type IdentityClaim, type Placement } from './temporary-ids.ts';
+export { rejectionOf } from './resolve.ts';

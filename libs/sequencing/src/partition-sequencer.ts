@@ -27,6 +27,22 @@ import { CurrentState, type Need, type NeedAnswer } from './current-state.ts';
 import { needsOf } from './needs.ts';
 import { firstWithKey, rejectionOf, type Resolution, resolve } from './resolve.ts';
 
+/** What was read at one offset of the partition's input. */
+export type Input = { readonly offset: LogOffset } & (
+  | { readonly kind: 'document'; readonly document: TransactionDocument }
+  /** What nobody could read as a document; its outcome is this. */
+  | { readonly kind: 'unreadable'; readonly rejection: Rejection }
+);
+
+/** Documents as the inputs from `first` on, as of a queue that loses nothing. */
+export function inputsFrom(first: LogOffset, documents: readonly TransactionDocument[]): Input[] {
+  return documents.map((document, i) => ({
+    kind: 'document',
+    offset: logOffset(first + i),
+    document,
+  }));
+}
+
 /** What becomes of one input; final once its record is durable. */
 export type Outcome =
   | {
@@ -120,10 +136,12 @@ export class PartitionSequencer {
     this.#leading = true;
   }
 
-  /** What must be loaded before these documents can be resolved; ask until it is empty. */
-  needs(documents: readonly TransactionDocument[]): Need[] {
+  /** What must be loaded before these inputs can be resolved; ask until it is empty. */
+  needs(inputs: readonly Input[]): Need[] {
     if (this.#current.complete) return [];
-    return documents.flatMap((document) => needsOf(document, this.#current, this.#schema));
+    return inputs.flatMap((input) =>
+      input.kind === 'document' ? needsOf(input.document, this.#current, this.#schema) : [],
+    );
   }
 
   load(answers: readonly NeedAnswer[]): void {
@@ -136,27 +154,30 @@ export class PartitionSequencer {
   }
 
   /**
-   * Resolves documents in order, each on the state that the ones before it leave.
+   * Resolves inputs in the order of their offsets, each on the state that the ones before it leave. All
+   * that lie between the low-water mark and the last of them must be there: what is left out has no
+   * outcome, ever. Offsets that hold no input leave gaps.
    * @param now the wall clock, in nanoseconds
    */
   step(
-    documents: readonly TransactionDocument[],
+    inputs: readonly Input[],
     now: bigint,
   ): { readonly record: DraftRecord; readonly outcomes: readonly Outcome[] } {
-    assert(documents.length > 0, 'a step has documents');
-    const offset = this.#state.next;
+    assert(inputs.length > 0, 'a step has inputs');
+    const record = this.#state.next;
     const items: DraftItem[] = [];
     const outcomes: Outcome[] = [];
-    let input: number = this.#state.lowWater;
-    for (const document of documents) {
-      const at = logOffset(input++);
-      assert(!isDone(this.#state, at), 'I8: an input has one outcome');
-      const outcome = this.#decide(document, now, offset);
+    let lowWater = this.#state.lowWater;
+    for (const input of inputs) {
+      const { offset } = input;
+      assert(offset >= lowWater && !isDone(this.#state, offset), 'I8: an input has one outcome');
+      const outcome = this.#decide(input, now, record);
       outcomes.push(outcome);
-      items.push(itemOf(at, outcome));
+      items.push(itemOf(offset, outcome));
+      lowWater = logOffset(offset + 1);
     }
-    assert(items.length === documents.length, 'I9: every input has exactly one outcome');
-    return { record: this.#finish(items, logOffset(input), now), outcomes };
+    assert(items.length === inputs.length, 'I9: every input has exactly one outcome');
+    return { record: this.#finish(items, lowWater, now), outcomes };
   }
 
   /** A record without items that moves the closed timestamp on to the clock. */
@@ -177,7 +198,9 @@ export class PartitionSequencer {
     this.#state = { ...this.#state, next: logOffset(offset + 1) };
   }
 
-  #decide(document: TransactionDocument, now: bigint, offset: LogOffset): Outcome {
+  #decide(input: Input, now: bigint, record: LogOffset): Outcome {
+    if (input.kind === 'unreadable') return { kind: 'rejected', rejection: input.rejection };
+    const { document } = input;
     try {
       const first = firstWithKey(document, { state: this.#current });
       if (first !== undefined) return { kind: 'duplicate', tx: first };
@@ -195,7 +218,7 @@ export class PartitionSequencer {
     const resolution = this.#resolve(document, tx);
     if (resolution.kind !== 'commit') return resolution;
     const { facts, ids } = resolution;
-    this.#foldFacts(facts, offset, true);
+    this.#foldFacts(facts, record, true);
     return { kind: 'committed', tx, facts, ids };
   }
 

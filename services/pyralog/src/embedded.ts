@@ -1,24 +1,24 @@
 import { join } from 'node:path';
-import { toHex } from '@pyralog/base';
-import type { CreateOptions, Database, DatabaseHost, Trouble } from '@pyralog/client';
+import type { CreateOptions, Database, DatabaseHost } from '@pyralog/client';
 import {
   databaseKey,
   databaseOfKey,
   type DatabaseInfo,
   decodeDatabaseInfo,
   encodeDatabaseInfo,
-  isDatabaseName,
 } from '@pyralog/format';
 import { createCodec } from '@pyralog/format/zstd';
 import { type CutRule, DEFAULT_CUT } from '@pyralog/indexing';
 import { LocalLog } from '@pyralog/log/local';
 import { MemoryLog } from '@pyralog/log/memory';
-import { formatInstant, PyralogError } from '@pyralog/model';
+import { PyralogError } from '@pyralog/model';
 import { LocalObjects } from '@pyralog/objects/local';
 import { MemoryObjects } from '@pyralog/objects/memory';
 import { BlockCache } from '@pyralog/reading';
 import { SystemClock, SystemRand, SystemTimers, WorkerThreads } from '@pyralog/runtime';
+import { checkName, newDatabase, notFound, sameSettings } from './database-settings.ts';
 import { EmbeddedDatabase, type EmbeddedPorts } from './embedded-database.ts';
+import { troublesOf } from './troubles.ts';
 
 export interface EmbeddedOptions {
   /** Folder for log and bucket; undefined: everything in memory, for as long as the process lives. */
@@ -52,11 +52,6 @@ async function inFolder(dir: string): Promise<Storage> {
     throw error;
   }
 }
-
-const TROUBLED: Readonly<Record<Trouble['part'], string>> = {
-  log: 'the commit log cannot be written',
-  index: 'the index cannot be written',
-};
 
 /** The databases of a folder, or of memory, in this process. */
 export class EmbeddedHost implements DatabaseHost {
@@ -97,36 +92,16 @@ export class EmbeddedHost implements DatabaseHost {
     return new EmbeddedHost(ports);
   }
 
-  async create(
-    name: string,
-    { partitions = 1, strict = false, mode = 'live' }: CreateOptions = {},
-  ): Promise<'created' | 'exists'> {
+  async create(name: string, options: CreateOptions = {}): Promise<'created' | 'exists'> {
     checkName(name);
-    if (partitions !== 1) {
-      throw new PyralogError('parameter-invalid', `partitions: ${partitions} is not 1.`, {
-        hint: 'A database in one process has one partition.',
-      });
-    }
-    const { objects, rand, clock } = this.#ports;
-    const info: DatabaseInfo = {
-      formatVersion: 0,
-      name,
-      id: toHex(rand.bytes(16)),
-      partitions,
-      strict,
-      mode,
-      created: formatInstant(clock.nowNanos() / 1000n),
-    };
+    const { objects } = this.#ports;
+    const info = newDatabase(name, options, this.#ports);
     // Looked for first: what is there already needs no room on the disk.
     const known = (await objects.head(databaseKey(name))) !== undefined;
     if (!known && (await objects.put(databaseKey(name), encodeDatabaseInfo(info))) === 'created')
       return 'created';
-    const there = await this.#info(name);
-    if (there.partitions === partitions && there.strict === strict && there.mode === mode)
-      return 'exists';
-    throw new PyralogError('database-exists', `The database ${name} exists with other settings.`, {
-      hint: `It was made with ${JSON.stringify({ partitions: there.partitions, strict: there.strict, mode: there.mode })}.`,
-    });
+    sameSettings(await this.#info(name), info);
+    return 'exists';
   }
 
   async list(): Promise<readonly string[]> {
@@ -154,14 +129,7 @@ export class EmbeddedHost implements DatabaseHost {
 
   /** What does not work at the moment, a sentence each; empty while all is well. */
   troubles(): readonly string[] {
-    return [...this.#opened].flatMap((database) =>
-      database
-        .troubles()
-        .map(
-          ({ part, detail, since }) =>
-            `${database.name}: ${TROUBLED[part]} since ${since}. ${detail}`,
-        ),
-    );
+    return troublesOf(this.#opened, 'written');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -180,26 +148,13 @@ export class EmbeddedHost implements DatabaseHost {
     const key = databaseKey(name);
     const bytes = await this.#ports.objects.get(key);
     if (bytes !== undefined) return decodeDatabaseInfo(bytes, key);
-    throw new PyralogError('database-not-found', `There is no database ${JSON.stringify(name)}.`, {
-      hint: `Create it with pyralog create ${name}, or PUT /v1/${name}.`,
-    });
+    throw notFound(name);
   }
 }
 
 /** Opens the databases of a folder, or of memory. */
 export function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedHost> {
   return EmbeddedHost.open(options);
-}
-
-function checkName(name: string): void {
-  if (isDatabaseName(name)) return;
-  throw new PyralogError(
-    'database-name-invalid',
-    `${JSON.stringify(name)} is no name of a database.`,
-    {
-      hint: 'A name begins with a letter and has up to 48 lower-case letters, digits and hyphens.',
-    },
-  );
 }
 
 function failureToStderr(what: string, error: unknown): void {

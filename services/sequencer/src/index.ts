@@ -1,1 +1,4 @@
+export * from './document-queue.ts';
+export type { Inbox, Taken } from './inbox.ts';
 export * from './leader.ts';
+export type { LeaderIndex } from './leadership.ts';

@@ -1,11 +1,18 @@
-import { type CommitRecord, decodeCommitRecord, emptyLogState } from '@pyralog/format';
+import {
+  type CommitRecord,
+  decodeCommitRecord,
+  emptyLogState,
+  encodeCommitRecord,
+} from '@pyralog/format';
 import type { LogReadOptions, LogRecord, StoredRecord, TopicPartition } from '@pyralog/log';
 import { MemoryLog } from '@pyralog/log/memory';
 import {
+  epoch,
   initialSchema,
   isPyralogError,
   type LogOffset,
   logOffset,
+  ownerId,
   parseDocument,
   partitionNo,
   PyralogError,
@@ -13,6 +20,7 @@ import {
 import { type Clock, Health, SeededRand, type Timers } from '@pyralog/runtime';
 import type { Need, NeedAnswer, Outcome } from '@pyralog/sequencing';
 import { describe, expect, test } from 'vitest';
+import { DocumentQueue } from './document-queue.ts';
 import { PartitionLeader } from './leader.ts';
 
 const topic: TopicPartition = { topic: 'main.commits', partition: partitionNo(0) };
@@ -97,18 +105,26 @@ class FaultyLog extends MemoryLog {
 
 /** A leader of an empty partition in a world that a test breaks. */
 class World {
-  readonly log = new FaultyLog();
+  readonly log: FaultyLog;
+  readonly #seed: number;
   readonly time = new SetTime();
   readonly published: CommitRecord[] = [];
   readonly told: string[] = [];
+  queue = new DocumentQueue({ documents: 100, bytes: 1e6 });
   room = true;
   /** What the index says; by default that it holds nothing. */
   answer: (need: Need) => NeedAnswer = nothing;
   /** Whether the index is known to hold nothing, so that it is not asked. */
   empty = true;
 
+  constructor(log: FaultyLog = new FaultyLog(), seed = 1) {
+    this.log = log;
+    this.#seed = seed;
+  }
+
   async lead(): Promise<PartitionLeader> {
     await this.log.createTopic(topic.topic, 1);
+    this.queue = new DocumentQueue({ documents: 100, bytes: 1e6 });
     return PartitionLeader.lead({
       topic,
       partition: partitionNo(0),
@@ -124,9 +140,9 @@ class World {
       },
       clock: this.time,
       timers: this.time,
-      rand: new SeededRand(1),
+      rand: new SeededRand(this.#seed),
       cacheBytesMax: 1e9,
-      waitingMax: { documents: 100, bytes: 1e6 },
+      inbox: this.queue,
       publish: (offset, record) => {
         if (offset >= this.published.length) this.published.push(record);
       },
@@ -161,10 +177,13 @@ function nothing(need: Need): NeedAnswer {
   }
 }
 
-async function submit(leader: PartitionLeader, entity: string, id?: string): Promise<string> {
+async function submit(world: World, entity: string, id?: string): Promise<string> {
   const text = JSON.stringify({ id, ops: [{ entity, n: 1 }] });
   try {
-    const outcome: Outcome = await leader.submit(parseDocument(Buffer.from(text)), text.length);
+    const outcome: Outcome = await world.queue.submit(
+      parseDocument(Buffer.from(text)),
+      text.length,
+    );
     return outcome.kind;
   } catch (error) {
     if (!isPyralogError(error)) throw error;
@@ -180,24 +199,24 @@ describe('a log that cannot be written', () => {
     '%s: the epoch is given up, and the partition claimed again by itself',
     async (fault, first, later) => {
       const world = new World();
-      await using leader = await world.lead();
-      expect(await submit(leader, 'a')).toBe('committed');
+      await using _leader = await world.lead();
+      expect(await submit(world, 'a')).toBe('committed');
       world.log.fault = fault;
-      expect(await submit(leader, 'b')).toBe(first);
-      expect(await submit(leader, 'c')).toBe(later);
+      expect(await submit(world, 'b')).toBe(first);
+      expect(await submit(world, 'c')).toBe(later);
       expect(world.told).toEqual([later]);
       const { reads } = world.log;
       // Pauses grow, and nothing is read before the log takes a record again.
       for (let i = 0; i < 8; i++) await world.time.pass(5_000);
-      expect(await submit(leader, 'd')).toBe(later);
+      expect(await submit(world, 'd')).toBe(later);
       expect(world.log.reads).toBe(reads);
       expect(world.told).toEqual([later]);
 
       world.log.fault = undefined;
-      expect(await submit(leader, 'e')).toBe(later);
+      expect(await submit(world, 'e')).toBe(later);
       await world.time.pass(5_000);
       expect(world.told).toEqual([later, 'well']);
-      expect(await submit(leader, 'f')).toBe('committed');
+      expect(await submit(world, 'f')).toBe('committed');
       const records = await world.records();
       expect(records.map(({ kind, epoch }) => [kind, epoch])).toEqual([
         ['epoch', 1],
@@ -213,25 +232,25 @@ describe('a log that cannot be written', () => {
 
   test('what was written and not confirmed is there after the next claim, and is not written twice', async () => {
     const world = new World();
-    await using leader = await world.lead();
+    await using _leader = await world.lead();
     world.log.fault = 'unheard';
-    expect(await submit(leader, 'a', 'key')).toBe('outcome-unknown');
+    expect(await submit(world, 'a', 'key')).toBe('outcome-unknown');
     world.log.fault = undefined;
     await world.time.pass(5_000);
-    expect(await submit(leader, 'a', 'key')).toBe('duplicate');
+    expect(await submit(world, 'a', 'key')).toBe('duplicate');
     expect(world.published).toEqual(await world.records());
   });
 
   test('a claim that was written and not confirmed is outdone by the next', async () => {
     const world = new World();
-    await using leader = await world.lead();
+    await using _leader = await world.lead();
     world.log.fault = 'full';
-    await submit(leader, 'a');
+    await submit(world, 'a');
     world.log.fault = 'unheard';
     await world.time.pass(5_000);
     world.log.fault = undefined;
     await world.time.pass(5_000);
-    expect(await submit(leader, 'b')).toBe('committed');
+    expect(await submit(world, 'b')).toBe('committed');
     const epochs = (await world.records()).flatMap((record) =>
       record.kind === 'epoch' ? [record.epoch] : [],
     );
@@ -242,17 +261,17 @@ describe('a log that cannot be written', () => {
   test('at the start it is read, and led when it can be', async () => {
     const world = new World();
     {
-      await using before = await world.lead();
-      expect(await submit(before, 'a')).toBe('committed');
+      await using _before = await world.lead();
+      expect(await submit(world, 'a')).toBe('committed');
     }
     world.log.fault = 'full';
     world.published.length = 0;
-    await using leader = await world.lead();
+    await using _leader = await world.lead();
     expect(world.published).toEqual(await world.records());
-    expect(await submit(leader, 'b')).toBe('storage-full');
+    expect(await submit(world, 'b')).toBe('storage-full');
     world.log.fault = undefined;
     await world.time.pass(5_000);
-    expect(await submit(leader, 'c')).toBe('committed');
+    expect(await submit(world, 'c')).toBe('committed');
   });
 
   test('that cannot be read either is not begun with', async () => {
@@ -266,12 +285,69 @@ describe('a log that cannot be written', () => {
     const world = new World();
     const leader = await world.lead();
     world.log.fault = 'full';
-    const outcomes = Array.from({ length: 5 }, () => submit(leader, 'a'));
+    const outcomes = Array.from({ length: 5 }, () => submit(world, 'a'));
     await leader[Symbol.asyncDispose]();
     expect(new Set(await Promise.all(outcomes))).toEqual(new Set(['storage-full']));
-    expect(await submit(leader, 'b')).toBe('stopping');
+    expect(await submit(world, 'b')).toBe('stopping');
     await world.time.pass(60_000);
     expect((await world.records()).length).toBe(1);
+  });
+});
+
+describe('another owner', () => {
+  test('I6 fences the one before: what that appends has no effect, and its writers do not hear of success', async () => {
+    const one = new World();
+    await using _one = await one.lead();
+    expect(await submit(one, 'a')).toBe('committed');
+    const other = new World(one.log, 2);
+    await using _other = await other.lead();
+    expect(await submit(other, 'b')).toBe('committed');
+
+    expect(await submit(one, 'c')).toBe('outcome-unknown');
+    expect(one.told).toEqual(['fenced']);
+    expect(await submit(one, 'd')).toBe('fenced');
+    // The void record is in the log, and no reader of either owner was given it.
+    expect(one.published.length).toBe(2);
+    const records = await one.records();
+    expect(records.map(({ kind, epoch }) => [kind, epoch])).toEqual([
+      ['epoch', 1],
+      ['items', 1],
+      ['epoch', 2],
+      ['items', 2],
+      ['items', 1],
+    ]);
+    expect(await submit(other, 'e')).toBe('committed');
+    expect(await submit(other, 'f')).toBe('committed');
+    expect(other.told).toEqual([]);
+  });
+
+  test('is outdone after a pause by one who still asks to lead, from what the log holds then', async () => {
+    const one = new World();
+    await using _one = await one.lead();
+    const other = new World(one.log, 2);
+    await using _other = await other.lead();
+    expect(await submit(other, 'b', 'key')).toBe('committed');
+    expect(await submit(one, 'c')).toBe('outcome-unknown');
+    await one.time.pass(4_000);
+    expect(await submit(one, 'b', 'key')).toBe('fenced');
+    await one.time.pass(1_000);
+    expect(one.told).toEqual(['fenced', 'well']);
+    expect(await submit(one, 'b', 'key')).toBe('duplicate');
+    expect(await submit(other, 'd')).toBe('outcome-unknown');
+  });
+
+  test('that appends between two records without a claim that counts changes nothing', async () => {
+    const world = new World();
+    await using _leader = await world.lead();
+    const late = encodeCommitRecord({
+      kind: 'epoch',
+      epoch: epoch(1),
+      owner: ownerId('f'.repeat(32)),
+    });
+    await world.log.append(topic, [{ value: late }]);
+    expect(await submit(world, 'a')).toBe('committed');
+    expect(await submit(world, 'b')).toBe('committed');
+    expect(world.told).toEqual([]);
   });
 });
 
@@ -281,19 +357,19 @@ describe('an index without room', () => {
     await using leader = await world.lead();
     world.room = false;
     let waiting: string | undefined;
-    const waited = submit(leader, 'a').then((outcome) => (waiting = outcome));
+    const waited = submit(world, 'a').then((outcome) => (waiting = outcome));
     await world.time.pass(0);
     await world.time.pass(4_000);
     expect(waiting).toBeUndefined();
     await world.time.pass(1_500);
     expect(await waited).toBe('busy');
-    expect(await submit(leader, 'b')).toBe('busy');
+    expect(await submit(world, 'b')).toBe('busy');
     world.room = true;
     leader.indexed(logOffset(1));
-    expect(await submit(leader, 'c')).toBe('committed');
+    expect(await submit(world, 'c')).toBe('committed');
     // The next time, they wait again.
     world.room = false;
-    const again = submit(leader, 'd');
+    const again = submit(world, 'd');
     await world.time.pass(4_000);
     world.room = true;
     leader.indexed(logOffset(1));
@@ -304,7 +380,7 @@ describe('an index without room', () => {
     const world = new World();
     await using leader = await world.lead();
     world.room = false;
-    const waited = submit(leader, 'a');
+    const waited = submit(world, 'a');
     await world.time.pass(100);
     const before = world.published.length;
     leader.requestClosed();
@@ -319,7 +395,7 @@ describe('an index without room', () => {
     const world = new World();
     const leader = await world.lead();
     world.room = false;
-    const waited = submit(leader, 'a');
+    const waited = submit(world, 'a');
     await world.time.pass(100);
     await leader[Symbol.asyncDispose]();
     expect(await waited).toBe('busy');
@@ -337,10 +413,10 @@ describe('a document that cannot be resolved', () => {
       if (need.kind === 'entity' && need.entity === 'bad') throw error;
       return nothing(need);
     };
-    await using leader = await world.lead();
-    const outcomes = await Promise.all(['a', 'bad', 'b', 'c'].map((e) => submit(leader, e)));
+    await using _leader = await world.lead();
+    const outcomes = await Promise.all(['a', 'bad', 'b', 'c'].map((e) => submit(world, e)));
     expect(outcomes).toEqual(['committed', code, 'committed', 'committed']);
-    expect(await submit(leader, 'd')).toBe('committed');
+    expect(await submit(world, 'd')).toBe('committed');
     expect(world.published).toEqual(await world.records());
     expect(world.told).toEqual([]);
   });
@@ -353,11 +429,11 @@ describe('a document that cannot be resolved', () => {
       asked++;
       throw new PyralogError('storage-failed', 'EMFILE');
     };
-    await using leader = await world.lead();
-    const outcomes = await Promise.all(['a', 'b', 'c'].map((e) => submit(leader, e)));
+    await using _leader = await world.lead();
+    const outcomes = await Promise.all(['a', 'b', 'c'].map((e) => submit(world, e)));
     expect(outcomes).toEqual(['storage-failed', 'storage-failed', 'storage-failed']);
     expect(asked).toBe(1);
     world.answer = nothing;
-    expect(await submit(leader, 'a')).toBe('committed');
+    expect(await submit(world, 'a')).toBe('committed');
   });
 });

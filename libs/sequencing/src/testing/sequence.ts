@@ -22,7 +22,12 @@ import {
   type Tx,
 } from '@pyralog/model';
 import type { Need, NeedAnswer } from '../current-state.ts';
-import { type Outcome, PartitionSequencer } from '../partition-sequencer.ts';
+import {
+  type Input,
+  inputsFrom,
+  type Outcome,
+  PartitionSequencer,
+} from '../partition-sequencer.ts';
 
 const OWNER = ownerId('0'.repeat(32));
 /** 2026-01-01T00:00:00Z in nanoseconds. */
@@ -82,14 +87,20 @@ export class Sequence {
   /** Commits documents in one record. */
   transactAll(documents: readonly object[]): readonly Outcome[] {
     this.now += 1_000_000n;
-    const parsed = documents.map((document) =>
-      parseDocument(Buffer.from(JSON.stringify(document))),
+    const inputs = inputsFrom(
+      this.sequencer.state.lowWater,
+      documents.map((document) => parseDocument(Buffer.from(JSON.stringify(document)))),
     );
-    for (let needs = this.sequencer.needs(parsed); needs.length > 0;) {
+    return this.take(inputs);
+  }
+
+  /** Has inputs resolved into one record. */
+  take(inputs: readonly Input[]): readonly Outcome[] {
+    for (let needs = this.sequencer.needs(inputs); needs.length > 0;) {
       this.sequencer.load(needs.map((need) => this.#index.answer(need)));
-      needs = this.sequencer.needs(parsed);
+      needs = this.sequencer.needs(inputs);
     }
-    const { record, outcomes } = this.sequencer.step(parsed, this.now);
+    const { record, outcomes } = this.sequencer.step(inputs, this.now);
     this.#append(record);
     this.sequencer.durable(logOffset(this.log.length - 1));
     return outcomes;

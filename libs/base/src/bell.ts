@@ -1,15 +1,15 @@
-/** Those who wait for more at the end of a partition. */
-export class EndWaiters {
+/** Wakes those who wait for something to have happened. */
+export class Bell {
   readonly #wakes = new Set<() => void>();
 
-  /** Something was appended, or the log closes. */
-  wakeAll(): void {
+  /** It has happened: wakes all who wait now. */
+  ring(): void {
     const wakes = [...this.#wakes];
     this.#wakes.clear();
     for (const wake of wakes) wake();
   }
 
-  /** Resolves at the next {@link wakeAll} or when the signal aborts. */
+  /** Resolves at the next {@link ring} or when the signal aborts; look then at what was waited for. */
   wait(signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve) => {
       const wake = (): void => {

@@ -1,0 +1,53 @@
+import type { LogOffset, PyralogError } from '@pyralog/model';
+import type { Input, Outcome } from '@pyralog/sequencing';
+
+/** An input on its way to its outcome. */
+export interface Taken {
+  readonly input: Input;
+  /**
+   * Whether it comes again until the log has an outcome for it. One that cannot be resolved is rejected
+   * there then, and otherwise only where its writer hears of it.
+   */
+  readonly replayed: boolean;
+  /** Its outcome is durable and admitted. */
+  readonly settle: (outcome: Outcome) => void;
+  /** It has no outcome that anybody knows of, or none at all. */
+  readonly fail: (error: unknown) => void;
+}
+
+/** Most inputs of a group: enough to share an fdatasync, few enough to answer soon. */
+const GROUP_INPUTS_MAX = 512;
+/** Input bytes of a group, so that its record stays about 500 KiB; a larger input comes alone. */
+const GROUP_BYTES_MAX: number = 512 * 1024;
+
+/** Where the leader of a partition gets its inputs. */
+export interface Inbox {
+  /** Whether there is something to take. */
+  readonly waiting: boolean;
+  /** Told when something has come. Set once, by the leader. */
+  onArrival: () => void;
+  /**
+   * The leader begins, or begins again after a failure, on a log whose low-water mark is `from`: the
+   * next input is that one, whatever was taken before.
+   */
+  begin(from: LogOffset): void;
+  /** Takes what has come, in order, up to the bounds of a group. */
+  take(): readonly Taken[];
+  /** It cannot be taken for some time. Writers who wait here are told; what is replayed comes with the next `begin`. */
+  refuse(error: PyralogError): void;
+  /** Nothing more comes. What others wait for here is still to be taken. */
+  close(): void;
+}
+
+/** How many of what waits, in order, make a group. */
+export function groupLength(waiting: readonly { readonly bytes: number }[]): number {
+  let bytes = 0;
+  let count = 0;
+  for (const each of waiting) {
+    if (count === GROUP_INPUTS_MAX) break;
+    if (count > 0 && bytes + each.bytes > GROUP_BYTES_MAX) break;
+    bytes += each.bytes;
+    count++;
+  }
+  return count;
+}
