@@ -60,18 +60,31 @@ vitest() {
   node node_modules/vitest/vitest.mjs run --reporter=default --reporter=./test/reporter.ts "$@"
 }
 
+# Real servers are got beside all that comes before their tests. Those ask again, and say what cannot be had.
+get_servers() {
+  for server in "$@"; do sh "infra/scripts/$server.sh" install; done
+}
+if [ "$full" = full ]; then set -- minio; else set --; fi
+get_servers redis kafka s3proxy kcat kafka-tools "$@" >/dev/null 2>&1 </dev/null &
+
+without_servers='--project unit --project contract --project oracle --project golden --project e2e'
+on_servers='--project kafka --project s3 --project redis --project cluster'
+
 # What does not compile cannot be tested; all else goes on, so that one run tells everything.
 part 'types' npm run --silent build || exit 1
 part 'rules of the house' npm run --silent check
 if [ "$full" = full ]; then
   export PYRALOG_KILLS="${PYRALOG_KILLS-200}" PYRALOG_RUNS="${PYRALOG_RUNS-2000}"
-  part "tests on Node $(node --version)" vitest --project '!tidy'
+  part "tests on Node $(node --version)" vitest $without_servers
+  part 'tests on real servers' vitest $on_servers
+  PYRALOG_S3_SERVER=minio part 'tests on MinIO' vitest --project s3
   # The oldest that is admitted, where it may lack something; the others from end to end.
   tests_on 20 --project unit --project contract --project golden
-  tests_on 22
-  tests_on 24
+  tests_on 22 $without_servers
+  tests_on 24 $without_servers
 else
-  part "tests on Node $(node --version)" vitest --project '!tidy'
+  part "tests on Node $(node --version)" vitest $without_servers
+  part 'tests on real servers' vitest $on_servers
   case $(node --version) in
     v22.*) other=24 ;;
     *) other=22 ;;

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the Python environment of the test that opens our files with pyarrow and Polars, once: a venv in
+# Makes the Python environment of the tests that hold what we read and write against other programs, once: a venv in
 # .cache/python of the repository with the versions of requirements.txt. Prints its interpreter. Ends
 # with 3 where there is no usable Python, and with another code where the packages cannot be had.
 set -eu
@@ -15,9 +15,14 @@ if ! cmp -s "$here/requirements.txt" "$stamp"; then
     exit 3
   fi
   mkdir -p "$cache"
-  rm -rf "$venv"
-  "$python" -m venv "$venv" >&2
-  "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt" >&2
-  cp "$here/requirements.txt" "$stamp"
+  # Tests run beside each other: one makes it, the others wait.
+  exec 9>"$cache/python.lock"
+  flock 9
+  if ! cmp -s "$here/requirements.txt" "$stamp"; then
+    rm -rf "$venv"
+    "$python" -m venv "$venv" >&2
+    "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt" >&2
+    cp "$here/requirements.txt" "$stamp"
+  fi
 fi
 echo "$venv/bin/python"

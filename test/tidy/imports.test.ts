@@ -26,8 +26,8 @@ describe('layers', () => {
     ],
     [
       'libs/log/src/a.ts',
-      `const k = await import('kafkajs');`,
-      'imports kafkajs, which is not a third-party package of @pyralog/log',
+      `const k = await import('pg');`,
+      'imports pg, which is not a third-party package of @pyralog/log',
     ],
     ['libs/base/src/a.ts', `import fs from 'node:fs';`, 'imports node:fs in a pure package'],
     ['libs/base/src/a.ts', `import { b } from './b';`, 'imports ./b without its ending'],

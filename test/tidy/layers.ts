@@ -41,11 +41,39 @@ export const LAYERS: Readonly<Record<string, LayerRow>> = {
     '@pyralog/base @pyralog/model @pyralog/format',
   ),
   '@pyralog/indexing': row('libs/indexing', 'pure', '@pyralog/base @pyralog/model @pyralog/format'),
+  '@pyralog/arrow': row(
+    'libs/arrow',
+    'pure',
+    '@pyralog/base @pyralog/model @pyralog/format',
+    'apache-arrow flatbuffers',
+  ),
   '@pyralog/feed': row('libs/feed', 'pure', '@pyralog/base @pyralog/model @pyralog/format'),
   // L4: ports, adapters, and what drives the cores through them.
-  '@pyralog/log': row('libs/log', 'world', '@pyralog/base @pyralog/model'),
-  '@pyralog/objects': row('libs/objects', 'world', '@pyralog/base @pyralog/model'),
-  '@pyralog/jobs': row('libs/jobs', 'ports', '@pyralog/base @pyralog/model'),
+  '@pyralog/log': row(
+    'libs/log',
+    'world',
+    '@pyralog/base @pyralog/model',
+    'kafkajs fzstd lz4-napi snappy',
+  ),
+  '@pyralog/objects': row(
+    'libs/objects',
+    'world',
+    '@pyralog/base @pyralog/model',
+    '@aws-sdk/client-s3',
+  ),
+  '@pyralog/redis': row('libs/redis', 'world', '@pyralog/base @pyralog/model', 'ioredis'),
+  '@pyralog/jobs': row(
+    'libs/jobs',
+    'world',
+    '@pyralog/base @pyralog/model @pyralog/redis',
+    'bullmq ioredis',
+  ),
+  '@pyralog/views': row(
+    'libs/views',
+    'world',
+    '@pyralog/base @pyralog/model @pyralog/redis',
+    'ioredis',
+  ),
   '@pyralog/runtime': row('libs/runtime', 'world', '@pyralog/base @pyralog/model', 'tsx'),
   '@pyralog/client': row(
     'libs/client',
@@ -62,7 +90,7 @@ export const LAYERS: Readonly<Record<string, LayerRow>> = {
   '@pyralog/service-sequencer': row(
     'services/sequencer',
     'ports',
-    '@pyralog/base @pyralog/model @pyralog/format @pyralog/sequencing @pyralog/log @pyralog/runtime',
+    '@pyralog/base @pyralog/model @pyralog/format @pyralog/arrow @pyralog/sequencing @pyralog/log @pyralog/runtime',
   ),
   '@pyralog/service-indexer': row(
     'services/indexer',
@@ -72,15 +100,15 @@ export const LAYERS: Readonly<Record<string, LayerRow>> = {
   '@pyralog/service-api': row(
     'services/api',
     'ports',
-    '@pyralog/base @pyralog/model @pyralog/format @pyralog/client @pyralog/runtime',
+    '@pyralog/base @pyralog/model @pyralog/format @pyralog/arrow @pyralog/client @pyralog/runtime',
     'fastify zod fastify-type-provider-zod @fastify/swagger @fastify/swagger-ui prom-client',
   ),
   // L6: the published package, which assembles the others.
   pyralog: row(
     'services/pyralog',
     'world',
-    '@pyralog/base @pyralog/model @pyralog/format @pyralog/client @pyralog/sequencing @pyralog/indexing @pyralog/log @pyralog/objects @pyralog/reading @pyralog/runtime @pyralog/service-sequencer @pyralog/service-indexer @pyralog/service-api',
-    'commander picocolors cli-table3 cli-progress',
+    '@pyralog/base @pyralog/model @pyralog/format @pyralog/client @pyralog/sequencing @pyralog/indexing @pyralog/log @pyralog/objects @pyralog/reading @pyralog/views @pyralog/runtime @pyralog/service-sequencer @pyralog/service-indexer @pyralog/service-api',
+    'commander picocolors cli-table3 cli-progress prom-client',
   ),
 };
 

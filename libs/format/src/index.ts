@@ -3,6 +3,7 @@ export type { FileBlock, MissingTail } from './arrow-file.ts';
 export * from './codec.ts';
 export { NO_FACTS } from './commit-facts.ts';
 export * from './commit-record.ts';
+export * from './coordination.ts';
 export * from './database-info.ts';
 export * from './fact-batch.ts';
 export * from './fact-columns.ts';

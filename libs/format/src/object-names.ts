@@ -14,6 +14,7 @@ const DATABASE_NAME = /^[a-z][a-z0-9-]{0,47}$/;
 const SEGMENT_NAME = new RegExp(`^(\\d{${GENERATION_DIGITS}})-(\\d{${OFFSET_DIGITS}})\\.arrow$`);
 const RUN_NAME = new RegExp(`^(${INDEX_ORDERS.join('|')})-(0|[1-9]\\d?)-(${HASH})\\.run$`);
 const MANIFEST_KEY = new RegExp(`/(\\d{${MANIFEST_DIGITS}})\\.json$`);
+const CLAIM = new RegExp(`^${HASH}$`);
 const INFO_KEY = /^([^/]+)\/database\.json$/;
 
 /**
@@ -71,6 +72,12 @@ export function parseRunName(
   return parts === null
     ? undefined
     : { order: parts[1] as IndexOrder, level: Number(parts[2]), hash: parts[3] as string };
+}
+
+/** Key of what was too large for a record of a log, by the SHA-256 of its bytes, hexadecimal. */
+export function claimKey(database: string, sha256: string): string {
+  assert(CLAIM.test(sha256), `no SHA-256: ${sha256}`);
+  return `${checked(database)}/claims/${sha256}`;
 }
 
 /** Key of a run by its name. */

@@ -83,6 +83,7 @@ test('the codes are these', () => {
     'await-timeout',
     'storage-full',
     'storage-failed',
+    'store-unfit',
     'unreachable',
     'import-source-failed',
     'data-locked',

@@ -307,6 +307,14 @@ const table = {
     log: 'error',
     title: 'The storage does not answer as it should',
   },
+  // A store that races or forgets loses data for ever, however often it is asked again.
+  'store-unfit': {
+    category: 'unsupported',
+    http: 500,
+    retry: 'never',
+    log: 'error',
+    title: 'The object store does not do what is needed of it',
+  },
   unreachable: {
     category: 'unavailable',
     http: 503,
@@ -341,6 +349,13 @@ const table = {
     retry: 'later',
     log: 'info',
     title: 'The server is stopping',
+  },
+  'clock-ahead': {
+    category: 'unavailable',
+    http: 503,
+    retry: 'later',
+    log: 'error',
+    title: 'The clock of this machine is ahead',
   },
   fenced: {
     category: 'unavailable',

@@ -17,7 +17,9 @@ export interface ObjectInfo {
  *   where the object ends (a negative `start` counts from the end). The result is the caller's own.
  * - `list` yields the objects whose key begins with `prefix`, in byte order of keys, after `after`.
  * - `delete` is quiet where there is nothing.
- * - A full disk is `storage-full`, any other failure of the store `storage-failed`.
+ * - A full disk is `storage-full`, a store that does not answer `unreachable`, one that can never do what
+ *   is asked `store-unfit`, any other failure of it `storage-failed`. `get` may tell that what it read is
+ *   not what was put: `object-damaged`. After closing: `stopping`.
  */
 export interface ObjectStore {
   put(key: string, bytes: Uint8Array): Promise<'created' | 'exists'>;

@@ -1,2 +1,3 @@
 export * from './arbitraries.ts';
+export * from './documents.ts';
 export * from './refusals.ts';

@@ -1,0 +1,2 @@
+export * from './compressed.ts';
+export * from './ipc.ts';
