@@ -4,17 +4,17 @@ import { figure, latency, median } from './measure.ts';
 export type Column = 'embedded' | 'http' | 'pyralog' | 'postgres';
 
 /** Raw figures by row and column: a rate or an amount a round, or a duration a call. */
-export class Results {
+export class Results<C extends string = Column> {
   readonly #samples = new Map<string, number[]>();
 
-  add(id: string, column: Column, ...samples: readonly number[]): void {
+  add(id: string, column: C, ...samples: readonly number[]): void {
     const key = `${id} ${column}`;
     const all = this.#samples.get(key) ?? [];
     this.#samples.set(key, all);
     for (const sample of samples) all.push(sample);
   }
 
-  of(id: string, column: Column): readonly number[] | undefined {
+  of(id: string, column: C): readonly number[] | undefined {
     return this.#samples.get(`${id} ${column}`);
   }
 

@@ -5,19 +5,20 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { must } from '@pyralog/base';
 import type { Database } from '@pyralog/client';
-import { type Fact, parseTx, PyralogError, type Tx } from '@pyralog/model';
+import { PyralogError, type Tx } from '@pyralog/model';
 import { SystemClock, SystemTimers } from '@pyralog/runtime';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type EmbeddedHost, openEmbedded } from '../../services/pyralog/src/embedded.ts';
-import { pathEntity } from '../../services/pyralog/src/git/documents.ts';
 import { openRepository } from '../../services/pyralog/src/git/repository.ts';
 import {
   type GitImportOptions,
   type GitImportSummary,
   importGit,
 } from '../../services/pyralog/src/import-git.ts';
-import { git, GitRepository, listTree, type TreeEdit } from './git-import-repository.ts';
+import { makeOddHistory } from './git-import-history.ts';
+import { git, GitRepository, type TreeEdit } from './git-import-repository.ts';
+import { expectSameTrees, txOf } from './git-import-trees.ts';
 
 const OPTIONS: GitImportOptions = {
   inFlightMax: 256,
@@ -45,183 +46,6 @@ async function load(
   return importGit(target, await openRepository(dir), { ...OPTIONS, ...options });
 }
 
-/** A history with everything in it that git can do to a tree. */
-function makeOddHistory(): { repository: GitRepository; shas: ReadonlyMap<number, string> } {
-  const repository = makeRepository();
-  const write = (
-    path: Buffer | string,
-    content: string,
-    mode?: '100644' | '100755' | '120000',
-  ): TreeEdit => ({ write: path, content, mode });
-  const DAY = 86_400;
-  let day = 1_000_000_000;
-  const commit = (
-    parents: number[],
-    edits: TreeEdit[],
-    more: Partial<Parameters<GitRepository['commit']>[0]> = {},
-  ): number => repository.commit({ parents, seconds: (day += DAY), edits, ...more });
-
-  const start = commit(
-    [],
-    [write('README', 'hello\n'), write('src/deep/er/a.txt', 'a\n'), write('run.sh', '#!/bin/sh\n')],
-    { message: 'Start\n\nWith a body.\n' },
-  );
-  const odd = commit(
-    [start],
-    [
-      write('with space', '1'),
-      write('tab\there', '2'),
-      write('line\nbreak', '3'),
-      write('"quoted"', '4'),
-      write('-dash', '5'),
-      write('back\\slash', '6'),
-      write('häßlich/日本語/😀', '7'),
-      write(Buffer.from([0xff, 0xfe, 0x2f, 0x80]), '8'),
-      write(
-        `long/${'x'.repeat(250)}/${'y'.repeat(250)}/${'z'.repeat(250)}/${'é'.repeat(125)}/${'w'.repeat(100)}`,
-        '9',
-      ),
-      write(`sha256:${'0'.repeat(64)}`, '10'),
-      write('{tag}', '11'),
-      write('__proto__', '12'),
-      write('a:b', '13'),
-      write(' ', '14'),
-      write('\u0001\u007f', '15'),
-      write('empty', ''),
-    ],
-  );
-  const modes = commit(
-    [odd],
-    [
-      write('run.sh', '#!/bin/sh\n', '100755'),
-      write('link', 'README', '120000'),
-      { submodule: 'lib/module', commit: '1234567890'.repeat(4) },
-    ],
-  );
-  const renamed = commit(
-    [modes],
-    [{ remove: 'README' }, write('READ ME', 'hello\n'), { remove: '-dash' }],
-  );
-  const empty = commit([renamed], [], { message: '' });
-  const directory = commit(
-    [empty],
-    [{ remove: 'with space' }, write('with space/inside', 'x'), write('with space/deep/er', 'y')],
-  );
-  const back = commit([directory], [{ remove: 'with space' }, write('with space', '1')]);
-  const typed = commit(
-    [back],
-    [
-      { submodule: 'link', commit: 'abcdef0123'.repeat(4) },
-      write('lib/module', 'now a file'),
-      write('run.sh', 'README', '120000'),
-    ],
-  );
-  // Dates out of order: back in time, the same second twice, and one far ahead.
-  const earlier = commit([typed], [write('clock', '1')], { seconds: 900_000_000 });
-  const same = commit([earlier], [write('clock', '2')], { seconds: day });
-  const future = commit([same], [write('clock', '3')], { seconds: 4_000_000_000 });
-  const after = commit([future], [write('clock', '4')]);
-  // Side branches, one with a branch of its own, one older than what it is merged into, one without common root.
-  const side1 = commit([typed], [write('side/one', '1')], {
-    author: Buffer.from('Ren\xe9 <rene@example.com>', 'latin1'),
-    encoding: 'ISO-8859-1',
-    message: Buffer.from('Gr\xfc\xdfe\n', 'latin1'),
-  });
-  const side2 = commit([side1], [write('side/two', '2'), { remove: 'empty' }], {
-    message: Buffer.from('not UTF-8: \xff\n', 'latin1'),
-  });
-  const side3 = commit([side1], [write('side/three', '3')]);
-  const side4 = commit([side3, side2], [write('side/two', '2')]);
-  const merge = commit(
-    [after, side4],
-    [write('side/one', '1'), write('side/two', '2'), write('side/three', '3'), { remove: 'empty' }],
-    { message: 'Merge side\n' },
-  );
-  const other = commit([], [write('foreign/root', 'r')]);
-  const octopusA = commit([merge], [write('octopus/a', 'a')]);
-  const octopusB = commit([odd], [write('octopus/b', 'b')]);
-  const octopus = commit(
-    [merge, octopusA, octopusB, other],
-    [write('octopus/a', 'a'), write('octopus/b', 'b'), write('foreign/root', 'r')],
-    { message: 'Octopus\n' },
-  );
-  const gone = commit(
-    [octopus],
-    [
-      ...['side/one', 'side/two', 'side/three', 'octopus/a', 'octopus/b', 'foreign/root'].map(
-        (remove) => ({ remove }),
-      ),
-    ],
-  );
-  commit([gone], [write('last', 'word')]);
-  return { repository, shas: repository.write() };
-}
-
-async function txOf(target: Database, sha: string): Promise<Tx | undefined> {
-  const [value] = (await target.entity(`commit:${sha}`)).attributes.get('commit/tx')?.values ?? [];
-  return value?.type === 'ref' ? parseTx(value.value.slice('tx:'.length)) : undefined;
-}
-
-/** Entity to mode, blob and size as of a moment. */
-async function treeAsOf(target: Database, asOf: Tx): Promise<Map<string, string>> {
-  const entities = new Map<string, Record<string, string>>();
-  for (const attribute of ['git/blob', 'git/mode', 'git/size', 'git/path']) {
-    for await (const fact of pages(target, attribute, asOf)) {
-      const found = entities.get(fact.entity) ?? {};
-      found[attribute] =
-        fact.value.type === 'bytes'
-          ? Buffer.from(fact.value.value).toString('hex')
-          : String(fact.value.value);
-      entities.set(fact.entity, found);
-    }
-  }
-  return new Map(
-    [...entities].map(([entity, found]) => [
-      entity,
-      JSON.stringify([found['git/mode'], found['git/blob'], found['git/size'], found['git/path']]),
-    ]),
-  );
-}
-
-async function* pages(target: Database, attribute: string, asOf: Tx): AsyncIterable<Fact> {
-  let cursor: string | undefined;
-  do {
-    const page = await target.state({ index: 'aevt', attribute, cursor }, { asOf });
-    yield* page.facts;
-    cursor = page.next;
-  } while (cursor !== undefined);
-}
-
-function expectedTree(dir: string, sha: string): Map<string, string> {
-  return new Map(
-    listTree(dir, sha).map(({ path, mode, blob, size }) => {
-      const { entity, hashed } = pathEntity(path);
-      return [
-        entity,
-        JSON.stringify([mode, blob, size?.toString(), hashed ? path.toString('hex') : undefined]),
-      ];
-    }),
-  );
-}
-
-/** For every commit of the chain: the paths as of its tx are its tree. @returns the transactions of the chain */
-async function expectSameTrees(target: Database, dir: string, ref = 'HEAD'): Promise<Tx[]> {
-  const chain = git(dir, 'rev-list', '--first-parent', '--reverse', ref).trim().split('\n');
-  const transactions: Tx[] = [];
-  for (const sha of chain) {
-    const tx = must(await txOf(target, sha), `commit ${sha} has a transaction`);
-    transactions.push(tx);
-    expect(sorted(await treeAsOf(target, tx)), `tree of ${sha}`).toEqual(
-      sorted(expectedTree(dir, sha)),
-    );
-  }
-  expect(transactions).toEqual([...transactions].sort((a, b) => (a < b ? -1 : 1)));
-  return transactions;
-}
-
-const sorted = (map: Map<string, string>): [string, string][] =>
-  [...map].sort(([a], [b]) => (a < b ? -1 : 1));
-
 const hosts = new Map<string, Promise<EmbeddedHost>>();
 afterAll(async () => {
   for (const host of hosts.values()) await (await host)[Symbol.asyncDispose]();
@@ -246,7 +70,7 @@ describe.each(['in memory', 'in a folder'])('%s', (door) => {
   const open = (): Promise<Database> => openDatabase(door);
 
   test('every commit of an odd history has the tree that git lists', async () => {
-    const { repository } = makeOddHistory();
+    const { repository } = makeOddHistory(makeRepository());
     await using target = await open();
     const summary = await load(target, repository.dir);
     expect(summary).toMatchObject({
@@ -260,7 +84,7 @@ describe.each(['in memory', 'in a folder'])('%s', (door) => {
   });
 
   test("commits have their committers' times where time allows, and rise where it does not", async () => {
-    const { repository } = makeOddHistory();
+    const { repository } = makeOddHistory(makeRepository());
     await using target = await open();
     await load(target, repository.dir);
     const transactions = await expectSameTrees(target, repository.dir);
@@ -278,7 +102,7 @@ describe.each(['in memory', 'in a folder'])('%s', (door) => {
   });
 
   test('commits of side branches arrive with the merge that brings them in, in readable words', async () => {
-    const { repository, shas } = makeOddHistory();
+    const { repository, shas } = makeOddHistory(makeRepository());
     await using target = await open();
     await load(target, repository.dir);
     const sha = (subject: string): string =>
@@ -316,7 +140,7 @@ describe.each(['in memory', 'in a folder'])('%s', (door) => {
   });
 
   test('a second run loads only what is new, and nothing when nothing is', async () => {
-    const { repository } = makeOddHistory();
+    const { repository } = makeOddHistory(makeRepository());
     await using target = await open();
     const first = await load(target, repository.dir, { ref: 'HEAD~9' });
     const second = await load(target, repository.dir);
@@ -332,7 +156,7 @@ describe.each(['in memory', 'in a folder'])('%s', (door) => {
   });
 
   test('an import stopped at any commit goes on where it was', async () => {
-    const { repository } = makeOddHistory();
+    const { repository } = makeOddHistory(makeRepository());
     await using target = await open();
     for (let run = 1; ; run++) {
       const stop = new AbortController();
@@ -350,7 +174,7 @@ describe.each(['in memory', 'in a folder'])('%s', (door) => {
   });
 
   test('nothing gets past a commit that the database refuses', async () => {
-    const { repository } = makeOddHistory();
+    const { repository } = makeOddHistory(makeRepository());
     await using target = await open();
     const refused = git(repository.dir, 'rev-parse', 'HEAD~6').trim();
     const failing = withTransact(target, (document) =>
@@ -366,7 +190,7 @@ describe.each(['in memory', 'in a folder'])('%s', (door) => {
   });
 
   test('an answer that was lost on its way neither doubles a commit nor stops the import', async () => {
-    const { repository } = makeOddHistory();
+    const { repository } = makeOddHistory(makeRepository());
     await using target = await open();
     let calls = 0;
     const shaky = withTransact(target, async (document) => {
@@ -397,7 +221,9 @@ describe.each(['in memory', 'in a folder'])('%s', (door) => {
     await expect(
       load(target, repository.dir, { ref: must(marks.get(first), 'written') }),
     ).rejects.toMatchObject({ code: 'import-diverged' });
-    await expect(load(target, makeOddHistory().repository.dir)).rejects.toMatchObject({
+    await expect(
+      load(target, makeOddHistory(makeRepository()).repository.dir),
+    ).rejects.toMatchObject({
       code: 'import-diverged',
     });
     const rewritten = repository.commit({
@@ -414,7 +240,7 @@ describe.each(['in memory', 'in a folder'])('%s', (door) => {
   });
 
   test('a live database takes the commits at its own time', async () => {
-    const { repository } = makeOddHistory();
+    const { repository } = makeOddHistory(makeRepository());
     await using target = await open();
     await target.goLive();
     await load(target, repository.dir);

@@ -69,6 +69,21 @@ export class Witness {
     return this.#txOfKey.get(key);
   }
 
+  /** The newest transaction in the feed. */
+  get lastTx(): string {
+    return this.#lastTx.toString();
+  }
+
+  /** Entities that have facts in force. */
+  get entities(): readonly string[] {
+    return [...new Set([...this.#state.values()].map(({ entity }) => entity))];
+  }
+
+  /** The newest transaction that has a fact of an entity. */
+  newestOf(entity: string): string | undefined {
+    return this.#historyOf.get(entity)?.at(-1)?.tx;
+  }
+
   /** A key that was not used before. */
   nextKey(): string {
     return `k${this.#keys++}`;
@@ -104,6 +119,13 @@ export class Witness {
         this.#promised.get(key),
       );
     this.#unchecked.clear();
+  }
+
+  /** Compares what somebody else has told of all transactions with the feed. */
+  checkTransactions(told: readonly Committed[]): void {
+    const shown = (transactions: readonly Committed[]): unknown[] =>
+      transactions.map(({ tx, facts }) => [tx, facts.map(show)]);
+    expect(shown(told)).toEqual(shown(this.#seen));
   }
 
   /** As {@link check}, and compares everything that is in force. */

@@ -94,13 +94,15 @@ function printInfo({ tx, meta }: TransactionInfo): string {
   return `"tx":"${tx}","instant":"${formatNanos(tx)}","meta":${printAttributes(meta)}`;
 }
 
+/** The value of an attribute; an array of them where it is many. */
+export function printAttribute({ cardinality, values }: AttributeValues): string {
+  return cardinality === 'many' ? list(values, printValue) : printValue(values[0] as Value);
+}
+
 function printAttributes(attributes: ReadonlyMap<string, AttributeValues>): string {
   let fields = '';
-  for (const [name, { cardinality, values }] of attributes) {
-    const content =
-      cardinality === 'many' ? list(values, printValue) : printValue(values[0] as Value);
-    fields += `${fields === '' ? '' : ','}${quote(name)}:${content}`;
-  }
+  for (const [name, values] of attributes)
+    fields += `${fields === '' ? '' : ','}${quote(name)}:${printAttribute(values)}`;
   return `{${fields}}`;
 }
 

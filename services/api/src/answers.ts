@@ -3,6 +3,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 
 export const JSON_TYPE = 'application/json; charset=utf-8';
 export const NDJSON_TYPE = 'application/x-ndjson';
+export const ARROW_STREAM_TYPE = 'application/vnd.apache.arrow.stream';
+export const ARROW_FILE_TYPE = 'application/vnd.apache.arrow.file';
 
 /** How long an answer may be kept. */
 export interface Keeping {

@@ -11,7 +11,7 @@ import { DoorMetrics } from './door-metrics.ts';
 import { feedRoute } from './feed-route.ts';
 import { guard, isLoopback } from './guard.ts';
 import { documentation } from './openapi.ts';
-import { operationRoutes } from './operation-routes.ts';
+import { operationRoutes, rootRoute } from './operation-routes.ts';
 import { problemFor, sendProblem } from './problems.ts';
 import { parseQueryString } from './query-string.ts';
 import { readRoutes } from './read-routes.ts';
@@ -40,8 +40,8 @@ const HEADER_BYTES_MAX = 128 * 1024;
 const PATH_PART_MAX = 4096;
 const IDLE_CHECK_MILLIS = 50;
 
-export interface ApiOptions {
-  readonly host: DatabaseHost;
+/** What every door of a process is made of. */
+export interface MonitorOptions {
   readonly version: string;
   /**
    * Told of the errors that the operator should see: failing storage, damage, defects (`internal`, with its cause). Of one that
@@ -56,6 +56,10 @@ export interface ApiOptions {
   readonly timers?: Timers | undefined;
   /** Why the server cannot serve yet; empty when it can. */
   readonly notReady?: (() => readonly string[]) | undefined;
+}
+
+export interface ApiOptions extends MonitorOptions {
+  readonly host: DatabaseHost;
 }
 
 /** A peer that is gone without a word is asked after this time, and given up by the system when it stays silent. */
@@ -76,7 +80,35 @@ export interface Api extends AsyncDisposable {
 }
 
 /** The HTTP door of a host of databases: its routes are documented at /docs, by the schemas that validate. */
-export async function createApi(options: ApiOptions): Promise<Api> {
+export function createApi({ host, ...options }: ApiOptions): Promise<Api> {
+  return open(options, async (app, process) => {
+    const door: Door = { ...process, host };
+    await documentation(app, options.version);
+    rootRoute(app, door, {
+      documentation: '/docs',
+      openapi: '/openapi.json',
+      databases: '/v1',
+      status: '/v1/{db}/status',
+    });
+    operationRoutes(app, door);
+    writeRoutes(app, door);
+    readRoutes(app, door);
+    feedRoute(app, door);
+  });
+}
+
+/** The HTTP door of a process that serves no databases: health and metrics. */
+export function createMonitor(options: MonitorOptions): Promise<Api> {
+  return open(options, async (app, process) => {
+    rootRoute(app, process, { ready: '/healthz/ready', metrics: '/metrics' });
+    operationRoutes(app, process);
+  });
+}
+
+async function open(
+  options: MonitorOptions,
+  addRoutes: (app: App, process: Omit<Door, 'host'>) => Promise<void>,
+): Promise<Api> {
   const clock = options.clock ?? new SystemClock();
   const timers = options.timers ?? new SystemTimers();
   const config = { ...DEFAULTS, ...options.config };
@@ -84,8 +116,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   const notReady = options.notReady ?? (() => []);
   const metrics = new DoorMetrics(options.metrics ?? new Registry(), notReady);
   const repeated = new RepeatedErrors(clock, options.onError);
-  const door: Door = {
-    host: options.host,
+  const process = {
     version: options.version,
     config,
     metrics,
@@ -94,7 +125,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     budget: new BodyBudget(config.bodyBytesMax),
     stopping: stopping.signal,
     notReady,
-    onProblem: (problem) => {
+    onProblem: (problem: PyralogError) => {
       if (problem.row.log === 'error') repeated.met(problem);
     },
   };
@@ -102,12 +133,8 @@ export async function createApi(options: ApiOptions): Promise<Api> {
   const app = newApp(routes);
   const listening = { loopback: true };
   const silent = silentSockets(app);
-  hooks(app, door, { routes, listening });
-  await documentation(app, options.version);
-  operationRoutes(app, door);
-  writeRoutes(app, door);
-  readRoutes(app, door);
-  feedRoute(app, door);
+  hooks(app, process, { routes, listening });
+  await addRoutes(app, process);
 
   let closed: Promise<void> | undefined;
   const close = (): Promise<void> =>
@@ -152,7 +179,7 @@ interface HookOptions {
   readonly listening: { readonly loopback: boolean };
 }
 
-function hooks(app: App, door: Door, { routes, listening }: HookOptions): void {
+function hooks(app: App, door: Omit<Door, 'host'>, { routes, listening }: HookOptions): void {
   const { stopping, metrics, onProblem } = door;
   app.addHook('onRequest', (request, reply, done) => {
     try {

@@ -1,2 +1,2 @@
-export { type Api, type ApiOptions, createApi } from './api.ts';
+export { type Api, type ApiOptions, createApi, createMonitor, type MonitorOptions } from './api.ts';
 export type { ApiConfig } from './door.ts';

@@ -1,7 +1,7 @@
 import fastifySwagger from '@fastify/swagger';
 import fastifySwaggerUi from '@fastify/swagger-ui';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
-import { JSON_TYPE } from './answers.ts';
+import { ARROW_FILE_TYPE, ARROW_STREAM_TYPE, JSON_TYPE } from './answers.ts';
 import type { App } from './door.ts';
 
 const DESCRIPTION = [
@@ -37,7 +37,7 @@ export async function documentation(app: App, version: string): Promise<void> {
       tags: TAGS,
     },
     transform: jsonSchemaTransform,
-    transformObject: jsonSchemaTransformObject,
+    transformObject: (document) => withoutArrowSchemas(jsonSchemaTransformObject(document)),
   });
   await app.register(fastifySwaggerUi, {
     routePrefix: '/docs',
@@ -58,4 +58,28 @@ export async function documentation(app: App, version: string): Promise<void> {
   app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) =>
     reply.type(JSON_TYPE).send((text ??= JSON.stringify(app.swagger()))),
   );
+}
+
+interface Bodies {
+  readonly paths?: Readonly<
+    Record<
+      string,
+      | {
+          readonly post?: {
+            readonly requestBody?: { readonly content?: Record<string, unknown> };
+          };
+        }
+      | undefined
+    >
+  >;
+}
+
+/** A route has one schema for all bodies, which JSON has and Arrow has not. */
+function withoutArrowSchemas<T extends object>(document: T): T {
+  for (const path of Object.values((document as Bodies).paths ?? {})) {
+    const content = path?.post?.requestBody?.content ?? {};
+    for (const type of [ARROW_STREAM_TYPE, ARROW_FILE_TYPE])
+      if (type in content) content[type] = {};
+  }
+  return document;
 }

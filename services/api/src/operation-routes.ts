@@ -3,21 +3,20 @@ import { JSON_TYPE } from './answers.ts';
 import { answerDoc, type App, type Door } from './door.ts';
 import { noQuery } from './query-parameters.ts';
 
-/** What those ask who run the server. */
-export function operationRoutes(app: App, door: Door): void {
-  app.get('/', { schema: { hide: true } }, async (_request, reply) =>
-    reply.type(JSON_TYPE).send(
-      JSON.stringify({
-        name: 'pyralog',
-        version: door.version,
-        documentation: '/docs',
-        openapi: '/openapi.json',
-        databases: '/v1',
-        status: '/v1/{db}/status',
-      }),
-    ),
-  );
+/** What a process is that answers them. */
+export type Operations = Pick<Door, 'version' | 'stopping' | 'notReady' | 'metrics'>;
 
+/** What the door of databases says of itself at its root. */
+export function rootRoute(app: App, door: Operations, addresses: Record<string, string>): void {
+  app.get('/', { schema: { hide: true } }, async (_request, reply) =>
+    reply
+      .type(JSON_TYPE)
+      .send(JSON.stringify({ name: 'pyralog', version: door.version, ...addresses })),
+  );
+}
+
+/** What those ask who run the process. */
+export function operationRoutes(app: App, door: Operations): void {
   const health = (path: string, summary: string, reasons: () => readonly string[]): void => {
     app.get(
       `/healthz/${path}`,

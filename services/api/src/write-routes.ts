@@ -1,7 +1,17 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
+import { jsonFromArrow } from '@pyralog/arrow';
+import { utf8Encode } from '@pyralog/base';
 import { type CreateOptions, printCommit, printStatus } from '@pyralog/client';
-import { type Json, JsonNumber, JsonObject, parseJson, PyralogError } from '@pyralog/model';
+import { createPortableCodec } from '@pyralog/format/zstd';
+import {
+  type Json,
+  JsonNumber,
+  JsonObject,
+  parseJson,
+  printJson,
+  PyralogError,
+} from '@pyralog/model';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import {
   commitSchema,
@@ -10,7 +20,7 @@ import {
   documentSchema,
   statusSchema,
 } from './answer-schemas.ts';
-import { JSON_TYPE, NDJSON_TYPE } from './answers.ts';
+import { ARROW_FILE_TYPE, ARROW_STREAM_TYPE, JSON_TYPE, NDJSON_TYPE } from './answers.ts';
 import { linesOf, mediaType, readBody } from './bodies.ts';
 import { answerDoc, type App, checkName, databaseOf, type Door, problemDocs } from './door.ts';
 import { databaseParams, noQuery, transactQuery } from './query-parameters.ts';
@@ -25,8 +35,17 @@ const TRANSACT = [
   `  -d '{"meta":{"author":"user:alice"},"ops":[{"entity":"paper:1","title":"Relativity"}]}'`,
   '```',
   '',
+  'A document may also be an Arrow IPC stream or file, compressed or not. Its columns are those of an operation (`op`, `entity`, `attribute`, `value`, `old`, `new`), or `entity` and one for each attribute, where null says nothing and a list is many values. Field metadata `pyralog.type` (`ref`, `json`, …) give values a type; schema metadata `pyralog.id`, `pyralog.at`, `pyralog.meta` and `pyralog.if` are the other fields of a document, the last two as JSON.',
+  '',
   'The answer comes when the transaction is durable.',
 ].join('\n');
+
+const TRANSACT_TYPES = [
+  'application/json',
+  NDJSON_TYPE,
+  ARROW_STREAM_TYPE,
+  ARROW_FILE_TYPE,
+] as const;
 
 /** What makes databases and changes them. */
 export function writeRoutes(app: App, door: Door): void {
@@ -102,7 +121,7 @@ export function writeRoutes(app: App, door: Door): void {
         tags: ['transactions'],
         summary: 'Commit transactions',
         description: TRANSACT,
-        consumes: ['application/json', 'application/x-ndjson'],
+        consumes: [...TRANSACT_TYPES],
         params: databaseParams,
         querystring: transactQuery,
         body: documentSchema,
@@ -119,13 +138,16 @@ export function writeRoutes(app: App, door: Door): void {
       },
     },
     async (request, reply) => {
-      const type = mediaType(request, ['application/json', 'application/x-ndjson']);
+      const type = mediaType(request, TRANSACT_TYPES);
       const { facts } = request.query;
       const database = await databaseOf(door, request.params.db);
       const transact = door.metrics.counted(database);
-      if (type === 'application/x-ndjson')
+      if (type === NDJSON_TYPE)
         return streamTransactions(request, reply, { door, transact, withFacts: facts ?? false });
-      const body = await wholeBody(request, door);
+      const body =
+        type === 'application/json'
+          ? await wholeBody(request, door)
+          : await arrowBody(request, door);
       try {
         const result = await transact(body);
         return reply
@@ -175,6 +197,22 @@ function bodyStream(request: FastifyRequest): IncomingMessage {
 /** To be given back to the door's budget. */
 function wholeBody(request: FastifyRequest, { budget, timers, config }: Door): Promise<Buffer> {
   return readBody(bodyStream(request), budget, { timers, millis: config.bodyMillis });
+}
+
+/**
+ * The document of an Arrow body as JSON, which is what databases take. To be given back to the door's budget.
+ * @throws document-invalid, value-invalid, transaction-too-large, busy
+ */
+async function arrowBody(request: FastifyRequest, door: Door): Promise<Uint8Array> {
+  const codec = await createPortableCodec();
+  const body = await wholeBody(request, door);
+  try {
+    const document = utf8Encode(printJson(jsonFromArrow(body, codec)));
+    door.budget.take(document.length);
+    return document;
+  } finally {
+    door.budget.give(body.length);
+  }
 }
 
 /** @throws json-malformed, parameter-invalid, media-type-unsupported */

@@ -10,7 +10,7 @@ export interface TroubleListeners {
 }
 
 /** How `what` is told to be: "… cannot be written" and "… is written again". */
-export type Doing = 'written' | 'read';
+export type Doing = 'written' | 'read' | 'joined' | 'reached' | 'led';
 
 export function healthOf(
   what: string,

@@ -17,8 +17,11 @@ export interface Taken {
 
 /** Most inputs of a group: enough to share an fdatasync, few enough to answer soon. */
 const GROUP_INPUTS_MAX = 512;
-/** Input bytes of a group, so that its record stays about 500 KiB; a larger input comes alone. */
-const GROUP_BYTES_MAX: number = 512 * 1024;
+/**
+ * Input bytes of a group, so that its record stays well below what a record of Kafka may hold: it is up to one and
+ * a half times as long. A larger input comes alone.
+ */
+const GROUP_BYTES_MAX: number = 256 * 1024;
 
 /** Where the leader of a partition gets its inputs. */
 export interface Inbox {

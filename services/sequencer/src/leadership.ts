@@ -34,6 +34,7 @@ import {
   type Outcome,
   PartitionSequencer,
 } from '@pyralog/sequencing';
+import { checkLogReach } from './log-reach.ts';
 
 /** What the leader reads of the index: state that is not in its memory. */
 export interface LeaderIndex {
@@ -327,8 +328,9 @@ function recordOf(
 async function recover(options: LeadershipOptions): Promise<PartitionSequencer> {
   const { log, topic, index, partition, partitions, cacheBytesMax } = options;
   const { state, schema, empty } = await index.start();
-  const { start, end } = await log.bounds(topic);
-  checkLog(state, start, end);
+  const bounds = await log.bounds(topic);
+  const { end } = bounds;
+  checkLogReach(topic, state.next, bounds);
   const sequencer = new PartitionSequencer({
     partition,
     partitions,
@@ -383,24 +385,4 @@ async function appendEpoch(
   const owner = ownerId(toHex(rand.bytes(16)));
   const record = encodeCommitRecord({ kind: 'epoch', epoch: epoch(seen + 1), owner });
   return { owner, offset: await log.append(topic, [{ value: record }]) };
-}
-
-/** The log must hold everything that the bucket does not (design section 5). */
-function checkLog(state: LogState, start: LogOffset, end: LogOffset): void {
-  if (end < state.next) {
-    throw new PyralogError(
-      'log-behind',
-      `The commit log ends at offset ${end}, but the bucket has seen everything before ${state.next}.`,
-      {
-        hint: 'Was the log folder replaced or restored from an older copy? Restore the log that belongs to this bucket.',
-      },
-    );
-  }
-  if (start > state.next) {
-    throw new PyralogError(
-      'log-behind',
-      `The commit log begins at offset ${start}, but the bucket ends at ${state.next}: records between are lost.`,
-      { hint: 'Restore the log files from a backup that reaches back to this offset.' },
-    );
-  }
 }

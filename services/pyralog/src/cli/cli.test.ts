@@ -109,6 +109,10 @@ describe('usage', () => {
       'doctor',
       'verify',
       'live',
+      'sequencer',
+      'indexer',
+      'api',
+      'rebuild',
     ]) {
       expect(out).toMatch(new RegExp(`^  ${command}\\b.* {2,}\\S`, 'm'));
     }
@@ -145,6 +149,62 @@ test(
     }
   },
 );
+
+describe('a role of a cluster', () => {
+  const engines = ['--kafka', '127.0.0.1:1', '--bucket', 'knowledge'];
+  async function configured(content: string): Promise<Ended> {
+    const file = join(dir, 'config.json');
+    await writeFile(file, content);
+    return inProcess(['indexer', '--config', file]);
+  }
+
+  test.each([
+    [['api'], 'Where Kafka is was not said', '--kafka HOST:PORT'],
+    [['sequencer', '--kafka', '127.0.0.1:1'], 'The bucket was not named', '--bucket NAME'],
+    [
+      ['api', '--kafka', 'nonsense', '--bucket', 'knowledge'],
+      'no addresses of brokers',
+      '127.0.0.1:9092',
+    ],
+    [
+      ['api', '--kafka', '127.0.0.1:1', '--bucket', 'k', '--s3', 'http://a'],
+      '"k" is no name of a bucket',
+      '3 to 63',
+    ],
+    [
+      ['api', ...engines, '--s3', 'nowhere'],
+      'The address of the object store is not one',
+      'http://127.0.0.1:9000',
+    ],
+    [['sequencer', ...engines, '--replication', '0'], 'A number of copies is 1 or more', '--help'],
+    [['sequencer', ...engines, '--format', 'xml'], 'transaction, document, arrow', '--help'],
+    [
+      ['dev', '--data', 'x', '--kafka', '127.0.0.1:1'],
+      "'--data <dir>' cannot be used with option '--kafka",
+      '--help',
+    ],
+    [['rebuild', '--views'], 'Where Redis is was not said', '--redis URL'],
+    [['rebuild'], '--views', '--help'],
+  ])('that cannot begin says why: %j', async (args, words, advice) => {
+    const { status, out, err } = await inProcess(args);
+    expect({ status, out }).toEqual({ status: 2, out: '' });
+    expect(err).toContain(words);
+    expect(err).toContain(advice);
+  });
+
+  test('takes its options from a file, and says what is wrong with that', async () => {
+    expect((await configured('{"kafka":"127.0.0.1:1"}')).err).toContain('The bucket was not named');
+    expect((await configured('{"kafka":"127.0.0.1:1","bukket":"b"}')).err).toContain(
+      'there is no option "bukket"',
+    );
+    expect((await configured('{"port":"many"}')).err).toContain('A port is a number');
+    for (const content of ['[]', 'kafka=1', 'null'])
+      expect((await configured(content)).err).toContain('holds no JSON object');
+    const { status, err } = await inProcess(['api', '--config', join(dir, 'none.json')]);
+    expect(status).toBe(2);
+    expect(err).toContain('cannot be read');
+  });
+});
 
 describe('a folder', { timeout: 120_000 }, () => {
   test('is made, written, read now and in the past, and checked', async () => {

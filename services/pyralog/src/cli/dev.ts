@@ -1,10 +1,10 @@
-import { once } from 'node:events';
 import { isPyralogError } from '@pyralog/model';
 import { createApi } from '@pyralog/service-api';
 import { openEmbedded } from '../embedded.ts';
 import { VERSION } from '../version.ts';
 import { cutRuleOf, EXIT } from './context.ts';
 import { colours, line, note } from './print.ts';
+import { stopAsked, tellError } from './process.ts';
 
 export interface DevOptions {
   readonly data: string | undefined;
@@ -26,10 +26,7 @@ export async function dev({ data, host: address, port, db }: DevOptions): Promis
   await using api = await createApi({
     host,
     version: VERSION,
-    onError: (error, more) =>
-      note(
-        `error: ${error.message} (${error.code}${more === 0 ? '' : `, and ${more} more since`})${error.cause instanceof Error ? `\n${error.cause.stack}` : ''}`,
-      ),
+    onError: tellError,
     notReady: () => host.troubles(),
   });
   const url = await api.listen(address, port);
@@ -47,15 +44,4 @@ export async function dev({ data, host: address, port, db }: DevOptions): Promis
   await asked;
   note('Stopping …');
   return EXIT.ok;
-}
-
-/** Ctrl-C or a polite kill; a second one ends the process at once. */
-async function stopAsked(): Promise<void> {
-  const signals = ['SIGINT', 'SIGTERM'] as const;
-  const heard = new AbortController();
-  await Promise.race(
-    signals.map((signal) => once(process, signal, { signal: heard.signal }).catch(() => undefined)),
-  );
-  heard.abort();
-  for (const signal of signals) process.once(signal, () => process.exit(EXIT.interrupted));
 }

@@ -3,13 +3,15 @@ import { access, constants, mkdtemp, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type DatabaseHost, HttpHost } from '@pyralog/client';
 import { isPyralogError } from '@pyralog/model';
+import { probeObjectStore } from '@pyralog/objects';
 import { LocalObjects } from '@pyralog/objects/local';
 import { openEmbedded } from '../embedded.ts';
+import type { ClusterSettings } from '../cluster/connect.ts';
 import { EXIT } from './context.ts';
+import { checkCluster } from './doctor-cluster.ts';
+import { hintOf, type Tell, type Verdict, wordsOf } from './verdict.ts';
 import { colours, counted, line } from './print.ts';
 import { sizeText } from './status.ts';
-type Verdict = 'ok' | 'warn' | 'fail';
-type Tell = (verdict: Verdict, text: string, advice?: string) => void;
 
 const FREE_BYTES_WARN = 2 ** 30;
 
@@ -18,10 +20,13 @@ export async function doctor({
   url,
   data,
   json,
+  cluster,
 }: {
   readonly url: string;
   readonly data?: string | undefined;
   readonly json?: boolean | undefined;
+  /** The engines of a cluster, to be looked at instead of a server. */
+  readonly cluster: ClusterSettings | undefined;
 }): Promise<number> {
   const checks: {
     readonly verdict: Verdict;
@@ -36,7 +41,9 @@ export async function doctor({
     if (advice !== undefined) line(`      ${advice}`);
   };
   checkPrograms(tell);
-  if (data === undefined) await checkHost(tell, `server at ${url}`, async () => new HttpHost(url));
+  if (cluster !== undefined) await checkCluster(tell, cluster);
+  else if (data === undefined)
+    await checkHost(tell, `server at ${url}`, async () => new HttpHost(url));
   else if (await checkFolder(tell, data))
     await checkHost(tell, 'log and bucket', () => openEmbedded({ dir: data }));
   if (json === true) line(JSON.stringify(checks));
@@ -86,20 +93,13 @@ async function checkFolder(tell: Tell, dir: string): Promise<boolean> {
 async function probeStore(tell: Tell, dir: string): Promise<void> {
   const folder = await mkdtemp(join(dir, '.probe-'));
   try {
-    const store = await LocalObjects.open({ dir: folder });
-    const [one, two] = [Buffer.from('one'), Buffer.from('two')];
-    const race = await Promise.all([store.put('probe', one), store.put('probe', two)]);
-    const again = await store.put('probe', two);
-    const exact = race.includes('created') && race.includes('exists') && again === 'exists';
-    if (exact) tell('ok', 'the file system keeps the first writer of a name');
-    else
-      tell(
-        'fail',
-        `the file system lets a name be written twice (${race.join()}, ${again})`,
-        'Use a local disk, not this kind of network share.',
-      );
+    await using store = await LocalObjects.open({ dir: folder });
+    await probeObjectStore(store, 'the file system');
+    tell('ok', 'the file system keeps the first writer of a name');
   } catch (error) {
-    tell('fail', `writing to ${dir} fails: ${wordsOf(error)}`);
+    if (isPyralogError(error) && error.code === 'store-unfit')
+      tell('fail', wordsOf(error), 'Use a local disk, not this kind of network share.');
+    else tell('fail', `writing to ${dir} fails: ${wordsOf(error)}`);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -142,12 +142,4 @@ async function checkDatabase(tell: Tell, host: DatabaseHost, name: string): Prom
       hintOf(error) ?? '`pyralog verify --data DIR` names what is damaged.',
     );
   }
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message.replace(/\.$/, '') : String(error);
-}
-
-function hintOf(error: unknown): string | undefined {
-  return isPyralogError(error) ? error.hint : undefined;
 }

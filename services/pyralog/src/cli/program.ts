@@ -1,6 +1,13 @@
 import type { IndexOrder } from '@pyralog/model';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { VERSION } from '../version.ts';
+import {
+  clusterSettings,
+  type EngineOptions,
+  type ListenOptions,
+  processOptions,
+  withConfig,
+} from './cluster-options.ts';
 import { DEFAULT_URL, type GlobalOptions } from './context.ts';
 import type { FeedOptions } from './feed.ts';
 import type { ImportOptions } from './import.ts';
@@ -9,7 +16,7 @@ import type { HistoryOptions, ScanOptions } from './read.ts';
 import type { TransactOptions } from './write.ts';
 
 const OVERVIEW = `
-Every command but dev talks to a server (--url, default ${DEFAULT_URL}) or opens a data
+Every command but dev and the roles talks to a server (--url, default ${DEFAULT_URL}) or opens a data
 folder in its own process (--data). --json prints what the HTTP door would answer.
 
 Examples:
@@ -20,6 +27,9 @@ Examples:
   pyralog import git . --data ./kb                   the history of a repository
 
 Exit status: 0 done, 1 refused by the database, 2 wrong usage, 3 cannot be reached.`;
+
+/** Ports of the doors of processes that serve no databases. */
+const MONITOR_PORTS = { sequencer: 4001, indexer: 4002 } as const;
 
 /** Sets the exit status of a command that has ended. */
 type Done = (status: number) => void;
@@ -36,6 +46,8 @@ export function createProgram(done: Done): Command {
     .addHelpText('after', OVERVIEW);
   program.commandsGroup('Run:');
   addDev(program, done);
+  program.commandsGroup('Run the roles of a cluster, a process each:');
+  addRoles(program, done);
   program.commandsGroup('Write:');
   addWrites(program, done);
   program.commandsGroup('Read:');
@@ -47,25 +59,46 @@ export function createProgram(done: Done): Command {
 }
 
 function addDev(program: Command, done: Done): void {
-  program
-    .command('dev')
-    .summary('everything in this process, served over HTTP')
-    .description('Run everything in this process and serve it over HTTP, until Ctrl-C.')
-    .option('--data <dir>', 'keep the data in this folder; without it nothing is kept')
-    .option('--port <port>', 'port to listen on; 0 takes any free one', portOf, 4000)
-    .option(
-      '--host <address>',
-      'address to listen on; others than loopback open it to the network',
-      '127.0.0.1',
-    )
+  listening(
+    engines(
+      program
+        .command('dev')
+        .summary('everything in this process, served over HTTP')
+        .description('Run everything in this process and serve it over HTTP, until Ctrl-C.')
+        .addOption(
+          new Option(
+            '--data <dir>',
+            'keep the data in this folder; without it nothing is kept',
+          ).conflicts('kafka'),
+        ),
+    ),
+    4000,
+  )
     .option('--db <name>', 'database to make', 'main')
-    .addHelpText('after', examples('pyralog dev', 'pyralog dev --data ./kb --port 4001'))
-    .action(async (options: { data?: string; port: number; host: string; db: string }) => {
-      const { dev } = await import('./dev.ts');
-      done(
-        await dev({ data: options.data, host: options.host, port: options.port, db: options.db }),
-      );
-    });
+    .addHelpText(
+      'after',
+      examples(
+        'pyralog dev',
+        'pyralog dev --data ./kb --port 4001',
+        'pyralog dev --kafka 127.0.0.1:9092 --s3 http://127.0.0.1:9000 --bucket knowledge',
+      ),
+    )
+    .action(
+      async (
+        given: EngineOptions & ListenOptions & { data?: string; db: string },
+        command: Command,
+      ) => {
+        const options = await withConfig(given, command);
+        if (options.kafka === undefined) {
+          const { dev } = await import('./dev.ts');
+          const { data, port, host, db } = options;
+          done(await dev({ data, host, port, db }));
+          return;
+        }
+        const { runProcess } = await import('./roles.ts');
+        done(await runProcess(processOptions('all', options)));
+      },
+    );
   program
     .command('demo')
     .summary('import a repository and ask questions of its past')
@@ -78,6 +111,48 @@ function addDev(program: Command, done: Done): void {
       const { demo } = await import('./demo.ts');
       done(await demo(path, options.data));
     });
+}
+
+function addRoles(program: Command, done: Done): void {
+  const role = (
+    name: 'sequencer' | 'indexer' | 'api',
+    summary: string,
+    description: string,
+    port: number,
+  ): Command =>
+    listening(engines(program.command(name).summary(summary).description(description)), port)
+      .option('--db <name>', 'serve this database only (default: all)')
+      .action(async (given: EngineOptions & ListenOptions & { db?: string }, command: Command) => {
+        const options = await withConfig(given, command);
+        const { runProcess } = await import('./roles.ts');
+        done(await runProcess(processOptions(name, options)));
+      });
+  role(
+    'sequencer',
+    'give published transactions their outcome',
+    'Own partitions: resolve what is published to Kafka, and write it to the commit log. Any number may run; partitions are shared out among them, and taken over from those that die.',
+    MONITOR_PORTS.sequencer,
+  ).addOption(
+    new Option(
+      '--format <format>',
+      'what a record without the header pyralog-format is (or PYRALOG_FORMAT)',
+    )
+      .choices(['transaction', 'document', 'arrow'])
+      .env('PYRALOG_FORMAT')
+      .default('transaction'),
+  );
+  role(
+    'indexer',
+    'write segments and indexes, topics and views',
+    'Turn the commit log into segments and indexes in the bucket, publish changes and rejects, and keep views in Redis. Any number may run; partitions are shared out among them.',
+    MONITOR_PORTS.indexer,
+  );
+  role(
+    'api',
+    'serve databases over HTTP',
+    'Serve the databases of a cluster over HTTP. Any number may run; each answers from the commit log that it follows, and from the bucket.',
+    4000,
+  );
 }
 
 function addWrites(program: Command, done: Done): void {
@@ -288,14 +363,39 @@ function addCare(program: Command, done: Done): void {
       const { status } = await import('./status.ts');
       await status(options);
     });
-  where(program.command('doctor'))
-    .summary('check this machine and a data folder or server')
+  engines(where(program.command('doctor')))
+    .summary('check this machine and a data folder, a server or the engines of a cluster')
     .description(
-      'Check this machine and a data folder or server, and say what to do about what is wrong.',
+      'Check this machine and a data folder or server, or the engines of a cluster, and say what to do about what is wrong.',
     )
-    .action(async (options: GlobalOptions) => {
+    .addHelpText(
+      'after',
+      examples(
+        'pyralog doctor --data ./kb',
+        'pyralog doctor --kafka 127.0.0.1:9092 --s3 http://127.0.0.1:9000 --bucket knowledge',
+      ),
+    )
+    .action(async (given: GlobalOptions & EngineOptions, command: Command) => {
+      const options = await withConfig(given, command);
       const { doctor } = await import('./doctor.ts');
-      done(await doctor(options));
+      const cluster = options.kafka === undefined ? undefined : clusterSettings(options);
+      done(await doctor({ ...options, cluster }));
+    });
+  program
+    .command('rebuild')
+    .summary('make views anew: rebuild --views')
+    .description(
+      'Empty what is made of the database, to be made anew. Views are loaded again by the indexer that keeps them.',
+    )
+    .requiredOption('--views', 'the views in Redis')
+    .option('--db <name>', 'the database (or PYRALOG_DB)', process.env['PYRALOG_DB'] ?? 'main')
+    .addOption(
+      new Option('--redis <url>', 'where they are (or PYRALOG_REDIS)').env('PYRALOG_REDIS'),
+    )
+    .addHelpText('after', examples('pyralog rebuild --views --redis redis://127.0.0.1:6379'))
+    .action(async (options: { db: string; redis?: string }) => {
+      const { rebuildViews } = await import('./rebuild.ts');
+      done(await rebuildViews({ db: options.db, redis: options.redis }));
     });
   program
     .command('verify')
@@ -310,6 +410,63 @@ function addCare(program: Command, done: Done): void {
       const { verify } = await import('./verify.ts');
       done(await verify(options));
     });
+}
+
+/** Options that say where the engines of a cluster are. */
+function engines(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--kafka <addresses>', 'brokers, host:port,… (or PYRALOG_KAFKA)').env(
+        'PYRALOG_KAFKA',
+      ),
+    )
+    .addOption(
+      new Option(
+        '--s3 <url>',
+        "address of the object store (or PYRALOG_S3; default: Amazon's); keys as in AWS_ACCESS_KEY_ID",
+      ).env('PYRALOG_S3'),
+    )
+    .addOption(
+      new Option('--bucket <name>', 'bucket, or bucket/prefix (or PYRALOG_BUCKET)').env(
+        'PYRALOG_BUCKET',
+      ),
+    )
+    .addOption(
+      new Option('--redis <url>', 'keep views there (or PYRALOG_REDIS)').env('PYRALOG_REDIS'),
+    )
+    .addOption(
+      new Option(
+        '--replication <count>',
+        'copies of each topic that is made (or PYRALOG_REPLICATION)',
+      )
+        .env('PYRALOG_REPLICATION')
+        .argParser(replicationOf)
+        .default(1),
+    )
+    .addOption(
+      new Option(
+        '--config <file>',
+        'a JSON file with any of these options (or PYRALOG_CONFIG)',
+      ).env('PYRALOG_CONFIG'),
+    );
+}
+
+function listening(command: Command, port: number): Command {
+  return command
+    .addOption(
+      new Option('--port <port>', 'port to listen on; 0 takes any free one (or PYRALOG_PORT)')
+        .env('PYRALOG_PORT')
+        .argParser(portOf)
+        .default(port),
+    )
+    .addOption(
+      new Option(
+        '--host <address>',
+        'address to listen on; others than loopback open it to the network (or PYRALOG_HOST)',
+      )
+        .env('PYRALOG_HOST')
+        .default('127.0.0.1'),
+    );
 }
 
 /** Options that say where the databases are. */
@@ -359,6 +516,11 @@ function portOf(text: string): number {
   const port = Number(text);
   if (/^[0-9]+$/.test(text) && port <= 65_535) return port;
   throw new InvalidArgumentError('A port is a number from 0 to 65535.');
+}
+
+function replicationOf(text: string): number {
+  if (/^[1-9][0-9]?$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('A number of copies is 1 or more; 3 where data matter.');
 }
 
 function limitOf(text: string): string {

@@ -1,0 +1,22 @@
+import { once } from 'node:events';
+import type { PyralogError } from '@pyralog/model';
+import { EXIT } from './context.ts';
+import { note } from './print.ts';
+
+/** What the operator is told of an error of the door. */
+export function tellError(error: PyralogError, more: number): void {
+  const repeated = more === 0 ? '' : `, and ${more} more since`;
+  const stack = error.cause instanceof Error ? `\n${error.cause.stack}` : '';
+  note(`error: ${error.message} (${error.code}${repeated})${stack}`);
+}
+
+/** Ctrl-C or a polite kill; a second one ends the process at once. */
+export async function stopAsked(): Promise<void> {
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  const heard = new AbortController();
+  await Promise.race(
+    signals.map((signal) => once(process, signal, { signal: heard.signal }).catch(() => undefined)),
+  );
+  heard.abort();
+  for (const signal of signals) process.once(signal, () => process.exit(EXIT.interrupted));
+}

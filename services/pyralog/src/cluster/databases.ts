@@ -1,0 +1,92 @@
+import { utf8Encode } from '@pyralog/base';
+import type { CreateOptions } from '@pyralog/client';
+import {
+  databaseKey,
+  databaseOfKey,
+  type DatabaseInfo,
+  decodeDatabaseInfo,
+  encodeDatabaseInfo,
+  isDatabaseName,
+} from '@pyralog/format';
+import { partitionNo } from '@pyralog/model';
+import { checkName, newDatabase, notFound, sameSettings } from '../database-settings.ts';
+import type { ClusterPorts } from './ports.ts';
+import { at, DATABASES_TOPIC, topicsOf } from './topics.ts';
+
+const DATABASES = at(DATABASES_TOPIC, partitionNo(0));
+
+/** The databases of a cluster: what the bucket says. */
+export class Databases {
+  readonly #ports: ClusterPorts;
+
+  constructor(ports: ClusterPorts) {
+    this.#ports = ports;
+  }
+
+  /**
+   * Makes a database: its settings, which are the commit point, and its topics, which are made again
+   * where that was cut. Idempotent.
+   * @throws database-exists where it has other settings
+   */
+  async create(name: string, options: CreateOptions): Promise<'created' | 'exists'> {
+    checkName(name);
+    const { log, objects } = this.#ports;
+    const info = newDatabase(name, options, this.#ports);
+    const put = await objects.put(databaseKey(name), encodeDatabaseInfo(info));
+    if (put === 'exists') sameSettings(await this.info(name), info);
+    for (const topic of Object.values(topicsOf(name)))
+      await log.createTopic(topic, info.partitions);
+    await log.createTopic(DATABASES_TOPIC, 1);
+    await log.append(DATABASES, [{ value: utf8Encode(name) }]);
+    return put;
+  }
+
+  async list(): Promise<readonly string[]> {
+    const names: string[] = [];
+    for await (const { key } of this.#ports.objects.list('')) {
+      const name = databaseOfKey(key);
+      if (name !== undefined) names.push(name);
+    }
+    return names;
+  }
+
+  /** @throws database-not-found */
+  async info(name: string): Promise<DatabaseInfo> {
+    checkName(name);
+    const key = databaseKey(name);
+    const bytes = await this.#ports.objects.get(key);
+    if (bytes === undefined) throw notFound(name);
+    return decodeDatabaseInfo(bytes, key);
+  }
+
+  /**
+   * Names of all databases, each once: those that are there and then those that are made, until the
+   * signal aborts.
+   * @param working called when it has begun to wait for new ones
+   */
+  async *follow(signal: AbortSignal, working: () => void): AsyncIterable<string> {
+    const { log } = this.#ports;
+    await log.createTopic(DATABASES_TOPIC, 1);
+    // First the end, then the list: what is made between them is told by the topic.
+    const { end } = await log.bounds(DATABASES);
+    const told = new Set<string>();
+    for (const name of await this.list()) {
+      told.add(name);
+      yield name;
+    }
+    working();
+    for await (const batch of log.read(DATABASES, end, { follow: true, signal })) {
+      for (const { value } of batch) {
+        const name = value === null ? '' : Buffer.from(value).toString();
+        // Anybody may write there: the bucket says whether it is one.
+        if (told.has(name) || !isDatabaseName(name) || !(await this.#isThere(name))) continue;
+        told.add(name);
+        yield name;
+      }
+    }
+  }
+
+  async #isThere(name: string): Promise<boolean> {
+    return (await this.#ports.objects.head(databaseKey(name))) !== undefined;
+  }
+}

@@ -1,0 +1,197 @@
+import { must } from '@pyralog/base';
+import type { CommitResult, Trouble } from '@pyralog/client';
+import {
+  type CommitRecord,
+  type DatabaseInfo,
+  decodeCommitRecord,
+  encodeCoordination,
+  type FactBatch,
+} from '@pyralog/format';
+import type { LogReadOptions, TopicPartition } from '@pyralog/log';
+import {
+  type Fact,
+  type LogOffset,
+  parseDocument,
+  partitionNo,
+  PyralogError,
+} from '@pyralog/model';
+import { Bucket, followManifests, PartitionReader } from '@pyralog/reading';
+import { type Health, type PauseRule, Supervisor } from '@pyralog/runtime';
+import { checkLogReach, FORMAT_HEADER } from '@pyralog/service-sequencer';
+import { ReadingDatabase } from '../reading-database.ts';
+import { healthOf, troubleOf } from '../troubles.ts';
+import { Outcomes } from './outcomes.ts';
+import type { ClusterPorts } from './ports.ts';
+import { at, topicsOf } from './topics.ts';
+
+const PARTITION = partitionNo(0);
+/** How long a writer waits for the outcome of what was published. */
+const OUTCOME_MILLIS_MAX = 60_000;
+const FOLLOW_PAUSES: PauseRule = { firstMillis: 100, maxMillis: 5_000 };
+/** Between requests to close: readers that wait together need one. */
+const CLOSE_REQUEST_MILLIS = 20;
+const TRANSACTION = { [FORMAT_HEADER]: new TextEncoder().encode('transaction') };
+
+/** What can fail behind the reads of a node. */
+interface Healths {
+  readonly log: Health;
+  readonly index: Health;
+}
+
+/**
+ * A database of a cluster as an API node has it: follows the commit log into a live index and the bucket
+ * for what is indexed; publishes documents, and learns their outcomes from the log as every reader does.
+ */
+export class NodeDatabase extends ReadingDatabase {
+  readonly #ports: ClusterPorts;
+  readonly #healths: Healths;
+  readonly #outcomes: Outcomes<FactBatch>;
+  #services: readonly Supervisor[] = [];
+  #closeAsked: Disposable | undefined;
+
+  private constructor(info: DatabaseInfo, ports: ClusterPorts, partition: PartitionReader) {
+    super(info, partition, ports.clock, () => this.#requestClosed());
+    this.#ports = ports;
+    this.#outcomes = new Outcomes(ports.timers);
+    this.#healths = {
+      log: healthOf(`The commit log of ${info.name}`, 'read', ports),
+      index: healthOf(`The index of ${info.name}`, 'read', ports),
+    };
+  }
+
+  /**
+   * Opens at the newest manifest, and resolves when it has all that the log holds by now.
+   * @param signal gives it up
+   */
+  static async open(
+    info: DatabaseInfo,
+    ports: ClusterPorts,
+    signal: AbortSignal,
+  ): Promise<NodeDatabase> {
+    const { log, objects, codec, cache, cutRule, timers } = ports;
+    const partition = await PartitionReader.open({
+      info,
+      partition: PARTITION,
+      bucket: new Bucket(info.name, objects, codec),
+      cache,
+      cutRule,
+      timers,
+    });
+    const commits = commitsOf(info);
+    checkLogReach(commits, partition.state.next, await log.bounds(commits));
+    const database = new NodeDatabase(info, ports, partition);
+    await database.#read({ follow: false, signal });
+    if (signal.aborted) throw new PyralogError('stopping', 'The database is closing.');
+    database.#start();
+    return database;
+  }
+
+  async transact(document: Uint8Array): Promise<CommitResult> {
+    // What can be refused without the state of the database is, before anybody else hears of it.
+    const parsed = parseDocument(document);
+    const { log } = this.#ports;
+    const topic = at(topicsOf(this.name).transactions, PARTITION);
+    const { item, facts } = await this.#outcomes.of(
+      () => log.append(topic, [{ value: document, headers: TRANSACTION }]),
+      OUTCOME_MILLIS_MAX,
+    );
+    switch (item.kind) {
+      case 'commit': {
+        const { tx, from, to } = item;
+        const written: Fact[] = [];
+        for (let row = from; row < to; row++) written.push(facts.factAt(row));
+        return { tx, facts: written, ids: await this.idsOf(parsed, tx), duplicate: false };
+      }
+      case 'duplicate':
+        return this.firstResult(parsed, item.tx);
+      case 'rejected': {
+        const { code, detail, hint, extra } = item.rejection;
+        throw new PyralogError(code, detail, { hint, extra });
+      }
+    }
+  }
+
+  troubles(): readonly Trouble[] {
+    const { log, index } = this.#healths;
+    return [...troubleOf('log', log.failure), ...troubleOf('index', index.failure)];
+  }
+
+  protected get isDurable(): boolean {
+    return true;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.stop.abort();
+    this.#closeAsked?.[Symbol.dispose]();
+    for (const service of this.#services) await service[Symbol.asyncDispose]();
+  }
+
+  /** From now on it follows log and bucket. */
+  #start(): void {
+    const { log, index } = this.#healths;
+    this.#services = [
+      Supervisor.start(
+        { run: (signal, working) => this.#read({ follow: true, signal }, working) },
+        { ...this.#ports, health: log, pauses: FOLLOW_PAUSES },
+      ),
+      Supervisor.start(
+        { run: (signal, working) => this.#followIndex(signal, working) },
+        { ...this.#ports, health: index, pauses: FOLLOW_PAUSES },
+      ),
+    ];
+  }
+
+  async #read(options: LogReadOptions, working: () => void = () => undefined): Promise<void> {
+    const { log } = this.#ports;
+    const topic = commitsOf(this.info);
+    for await (const batch of log.read(topic, this.partition.state.next, options)) {
+      for (const { offset, value } of batch) {
+        const bytes = must(value, 'a commit log has no tombstones');
+        this.#apply(offset, decodeCommitRecord(bytes, `record ${offset} of ${topic.topic}`));
+      }
+      working();
+    }
+  }
+
+  #apply(offset: LogOffset, record: CommitRecord): void {
+    const before = this.partition.state.admission;
+    this.partition.apply(offset, record);
+    // What admission refuses is no outcome (I6).
+    if (this.partition.state.admission === before) return this.#ports.onVoid(this.name);
+    if (record.kind === 'epoch') return;
+    for (const item of record.items) this.#outcomes.seen({ item, facts: record.facts });
+  }
+
+  async #followIndex(signal: AbortSignal, working: () => void): Promise<void> {
+    const { timers, rand } = this.#ports;
+    const { partition } = this;
+    await followManifests(
+      {
+        index: partition.index,
+        whenDue: (until) => partition.waitCut(until),
+        adopt: async (manifest) => {
+          await partition.adopt(manifest);
+          working();
+        },
+        timers,
+        rand,
+      },
+      signal,
+    );
+  }
+
+  #requestClosed(): void {
+    if (this.#closeAsked !== undefined) return;
+    const { log, timers } = this.#ports;
+    const topic = at(topicsOf(this.name).coordination, PARTITION);
+    this.#closeAsked = timers.after(CLOSE_REQUEST_MILLIS, () => {
+      this.#closeAsked = undefined;
+    });
+    // Who waits has a time limit; a request that is lost is asked for again by the next reader.
+    log.append(topic, [{ value: encodeCoordination({ kind: 'close' }) }]).catch(() => undefined);
+  }
+}
+
+function commitsOf({ name }: DatabaseInfo): TopicPartition {
+  return at(topicsOf(name).commits, PARTITION);
+}

@@ -1,0 +1,149 @@
+import { type DatabaseInfo, decodeCoordination } from '@pyralog/format';
+import { isPyralogError, type PartitionNo, PyralogError } from '@pyralog/model';
+import { Bucket, followManifests, IndexReader } from '@pyralog/reading';
+import { type InputFormat, PartitionLeader, TopicInbox } from '@pyralog/service-sequencer';
+import { type Health, type PauseRule, Supervisor } from '@pyralog/runtime';
+import { IdleClosing } from '../idle-closing.ts';
+import { leaderIndex } from '../leader-index.ts';
+import type { ClusterPorts } from './ports.ts';
+import { at, topicsOf } from './topics.ts';
+import { WaitingCuts } from './waiting-cuts.ts';
+
+/** Memory for current values of a partition, beyond what is not in runs yet. */
+const CURRENT_BYTES_MAX = 128 * 1024 * 1024;
+
+/** What can fail of an owner, each by itself. */
+interface OwnerHealths {
+  /** Whether its input can be read. */
+  readonly input: Health;
+  /** Whether its commit log can be written. */
+  readonly log: Health;
+  /** Whether what indexers write can be read. */
+  readonly index: Health;
+  /** Whether requests of readers can be read. */
+  readonly requests: Health;
+}
+
+const PAUSES: PauseRule = { firstMillis: 100, maxMillis: 5_000 };
+
+/** Which partition a process owns, for as long as it is told to. */
+export interface Ownership {
+  readonly info: DatabaseInfo;
+  readonly partition: PartitionNo;
+  /** Of records of the input topic whose headers do not say. */
+  readonly format: InputFormat;
+  readonly healths: OwnerHealths;
+}
+
+/**
+ * Owns a partition until the signal aborts: claims it, and gives every record of its input topic its
+ * outcome in the commit log. Ends when all that it has taken has its outcome; what it has not taken is
+ * for the next owner. Rejects with what keeps it from going on; to go on is to run it again.
+ */
+export async function ownPartition(
+  { info, partition, format, healths }: Ownership,
+  ports: ClusterPorts,
+  signal: AbortSignal,
+  working: () => void,
+): Promise<void> {
+  const { log, objects, codec, cache, cutRule, clock, timers, rand } = ports;
+  const topics = topicsOf(info.name);
+  const what = `${info.name}/${partition}`;
+  const index = new IndexReader({
+    info,
+    partition,
+    bucket: new Bucket(info.name, objects, codec),
+    cache,
+  });
+  const newest = await index.bucket.newestManifest(partition);
+  if (newest !== undefined) await index.adopt(newest);
+  const begun = await index.bucket.begunSegment(partition, index.state.next);
+  const cuts = new WaitingCuts(cutRule, index.state, begun?.footer.to);
+  await using leader = await PartitionLeader.lead({
+    inbox: new TopicInbox({
+      log,
+      topic: at(topics.transactions, partition),
+      format,
+      codec,
+      timers,
+      rand,
+      health: healths.input,
+    }),
+    topic: at(topics.commits, partition),
+    partition,
+    partitions: info.partitions,
+    log,
+    index: leaderIndex(index),
+    clock,
+    timers,
+    rand,
+    cacheBytesMax: CURRENT_BYTES_MAX,
+    publish: (offset, record) => cuts.add(offset, record),
+    hasRoom: () => cuts.hasRoom,
+    noRoom: () => new PyralogError('busy', `The indexer of ${what} is behind.`),
+    health: healths.log,
+  });
+  working();
+  const idle = new IdleClosing({
+    timers,
+    next: () => cuts.state.next,
+    mayClose: () => index.schema.mode === 'live',
+    close: () => leader.requestClosed(),
+  });
+  // By themselves: while the bucket is away, what is committed needs no more than room.
+  await using _following = Supervisor.start(
+    {
+      run: (stop, told) =>
+        followManifests(
+          {
+            index,
+            whenDue: (until) => cuts.whenCut(until),
+            adopt: async (manifest) => {
+              await index.adopt(manifest);
+              cuts.covered(manifest.state.next);
+              leader.indexed(manifest.state.next);
+              told();
+            },
+            timers,
+            rand,
+          },
+          stop,
+        ),
+    },
+    { ...ports, health: healths.index, pauses: PAUSES },
+  );
+  await using _answering = Supervisor.start(
+    { run: (stop, told) => answerCloseRequests(leader, partition, info, ports, stop, told) },
+    { ...ports, health: healths.requests, pauses: PAUSES },
+  );
+  await idle.run(signal);
+}
+
+/** Readers wait at a moment that is not closed: closes it, behind what was there before. */
+async function answerCloseRequests(
+  leader: PartitionLeader,
+  partition: PartitionNo,
+  info: DatabaseInfo,
+  { log }: ClusterPorts,
+  signal: AbortSignal,
+  working: () => void,
+): Promise<void> {
+  const topic = at(topicsOf(info.name).coordination, partition);
+  const { end } = await log.bounds(topic);
+  for await (const batch of log.read(topic, end, { follow: true, signal })) {
+    let isAsked = false;
+    for (const { value } of batch) isAsked ||= value !== null && isCloseRequest(value);
+    if (isAsked) leader.requestClosed();
+    working();
+  }
+}
+
+function isCloseRequest(value: Uint8Array): boolean {
+  try {
+    return decodeCoordination(value).kind === 'close';
+  } catch (error) {
+    // Anybody may write there; nothing but time depends on it.
+    if (isPyralogError(error)) return false;
+    throw error;
+  }
+}
