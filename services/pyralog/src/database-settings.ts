@@ -1,11 +1,19 @@
 import { toHex } from '@pyralog/base';
 import type { CreateOptions } from '@pyralog/client';
-import { type DatabaseInfo, isDatabaseName } from '@pyralog/format';
+import {
+  databaseKey,
+  databaseOfKey,
+  type DatabaseInfo,
+  decodeDatabaseInfo,
+  encodeDatabaseInfo,
+  isDatabaseName,
+} from '@pyralog/format';
 import { formatInstant, PyralogError } from '@pyralog/model';
+import type { ObjectStore } from '@pyralog/objects';
 import type { Clock, Rand } from '@pyralog/runtime';
 
 /** @throws database-name-invalid */
-export function checkName(name: string): void {
+function checkName(name: string): void {
   if (isDatabaseName(name)) return;
   throw new PyralogError(
     'database-name-invalid',
@@ -16,8 +24,56 @@ export function checkName(name: string): void {
   );
 }
 
+/** What a list of databases is kept with. */
+export interface SettingsPorts {
+  readonly objects: ObjectStore;
+  readonly clock: Clock;
+  readonly rand: Rand;
+}
+
+/**
+ * Writes the settings of a new database; one that is there keeps its own.
+ * @throws database-name-invalid, database-exists where it has other settings
+ */
+export async function createDatabase(
+  name: string,
+  options: CreateOptions,
+  ports: SettingsPorts,
+): Promise<{ readonly info: DatabaseInfo; readonly result: 'created' | 'exists' }> {
+  checkName(name);
+  const { objects } = ports;
+  const info = newDatabase(name, options, ports);
+  const key = databaseKey(name);
+  // Looked for first: what is there already needs no room on the disk.
+  const isKnown = (await objects.head(key)) !== undefined;
+  if (!isKnown && (await objects.put(key, encodeDatabaseInfo(info))) === 'created')
+    return { info, result: 'created' };
+  const there = await databaseInfo(name, objects);
+  sameSettings(there, info);
+  return { info: there, result: 'exists' };
+}
+
+/** Names of all databases, in byte order. */
+export async function databaseNames(objects: ObjectStore): Promise<readonly string[]> {
+  const names: string[] = [];
+  for await (const { key } of objects.list('')) {
+    const name = databaseOfKey(key);
+    if (name !== undefined) names.push(name);
+  }
+  return names;
+}
+
+/** @throws database-name-invalid, database-not-found */
+export async function databaseInfo(name: string, objects: ObjectStore): Promise<DatabaseInfo> {
+  checkName(name);
+  const key = databaseKey(name);
+  const bytes = await objects.get(key);
+  if (bytes === undefined) throw notFound(name);
+  return decodeDatabaseInfo(bytes, key);
+}
+
 /** What is written of a new database. */
-export function newDatabase(
+function newDatabase(
   name: string,
   { partitions = 1, strict = false, mode = 'live' }: CreateOptions,
   { rand, clock }: { readonly rand: Rand; readonly clock: Clock },
@@ -39,7 +95,7 @@ export function newDatabase(
 }
 
 /** @throws database-exists where a database that is there has other settings than asked for */
-export function sameSettings(there: DatabaseInfo, asked: DatabaseInfo): void {
+function sameSettings(there: DatabaseInfo, asked: DatabaseInfo): void {
   const told = ({ partitions, strict, mode }: DatabaseInfo): string =>
     JSON.stringify({ partitions, strict, mode });
   if (told(there) === told(asked)) return;
@@ -50,7 +106,7 @@ export function sameSettings(there: DatabaseInfo, asked: DatabaseInfo): void {
   );
 }
 
-export function notFound(name: string): PyralogError {
+function notFound(name: string): PyralogError {
   return new PyralogError('database-not-found', `There is no database ${JSON.stringify(name)}.`, {
     hint: `Create it with pyralog create ${name}, or PUT /v1/${name}.`,
   });

@@ -132,10 +132,8 @@ export class EmbeddedDatabase extends ReadingDatabase {
         return { tx: outcome.tx, facts: outcome.facts, ids: outcome.ids, duplicate: false };
       case 'duplicate':
         return this.firstResult(parsed, outcome.tx);
-      case 'rejected': {
-        const { code, detail, hint, extra } = outcome.rejection;
-        throw new PyralogError(code, detail, { hint, extra });
-      }
+      case 'rejected':
+        throw this.refusalOf(outcome.rejection);
     }
   }
 

@@ -1,24 +1,17 @@
 import { join } from 'node:path';
 import type { CreateOptions, Database, DatabaseHost } from '@pyralog/client';
-import {
-  databaseKey,
-  databaseOfKey,
-  type DatabaseInfo,
-  decodeDatabaseInfo,
-  encodeDatabaseInfo,
-} from '@pyralog/format';
 import { createCodec } from '@pyralog/format/zstd';
 import { type CutRule, DEFAULT_CUT } from '@pyralog/indexing';
 import { LocalLog } from '@pyralog/log/local';
 import { MemoryLog } from '@pyralog/log/memory';
-import { PyralogError } from '@pyralog/model';
 import { LocalObjects } from '@pyralog/objects/local';
 import { MemoryObjects } from '@pyralog/objects/memory';
 import { BlockCache } from '@pyralog/reading';
 import { SystemClock, SystemRand, SystemTimers, WorkerThreads } from '@pyralog/runtime';
-import { checkName, newDatabase, notFound, sameSettings } from './database-settings.ts';
+import { createDatabase, databaseInfo, databaseNames } from './database-settings.ts';
 import { EmbeddedDatabase, type EmbeddedPorts } from './embedded-database.ts';
-import { troublesOf } from './troubles.ts';
+import { OpenDatabases } from './open-databases.ts';
+import { messageOf } from './troubles.ts';
 
 export interface EmbeddedOptions {
   /** Folder for log and bucket; undefined: everything in memory, for as long as the process lives. */
@@ -56,9 +49,7 @@ async function inFolder(dir: string): Promise<Storage> {
 /** The databases of a folder, or of memory, in this process. */
 export class EmbeddedHost implements DatabaseHost {
   readonly #ports: EmbeddedPorts;
-  readonly #open = new Map<string, Promise<EmbeddedDatabase>>();
-  readonly #opened = new Set<EmbeddedDatabase>();
-  #closed = false;
+  readonly #open = new OpenDatabases<EmbeddedDatabase>();
 
   private constructor(ports: EmbeddedPorts) {
     this.#ports = ports;
@@ -93,62 +84,30 @@ export class EmbeddedHost implements DatabaseHost {
   }
 
   async create(name: string, options: CreateOptions = {}): Promise<'created' | 'exists'> {
-    checkName(name);
-    const { objects } = this.#ports;
-    const info = newDatabase(name, options, this.#ports);
-    // Looked for first: what is there already needs no room on the disk.
-    const known = (await objects.head(databaseKey(name))) !== undefined;
-    if (!known && (await objects.put(databaseKey(name), encodeDatabaseInfo(info))) === 'created')
-      return 'created';
-    sameSettings(await this.#info(name), info);
-    return 'exists';
+    return (await createDatabase(name, options, this.#ports)).result;
   }
 
-  async list(): Promise<readonly string[]> {
-    const names: string[] = [];
-    for await (const { key } of this.#ports.objects.list('')) {
-      const name = databaseOfKey(key);
-      if (name !== undefined) names.push(name);
-    }
-    return names;
+  list(): Promise<readonly string[]> {
+    return databaseNames(this.#ports.objects);
   }
 
   database(name: string): Promise<Database> {
-    if (this.#closed)
-      return Promise.reject(new PyralogError('stopping', 'The databases are closed.'));
-    const open = this.#open.get(name);
-    if (open !== undefined) return open;
-    const opening = this.#info(name).then((info) => EmbeddedDatabase.open(info, this.#ports));
-    this.#open.set(name, opening);
-    opening.then(
-      (database) => this.#opened.add(database),
-      () => this.#open.delete(name),
+    return this.#open.get(name, async () =>
+      EmbeddedDatabase.open(await databaseInfo(name, this.#ports.objects), this.#ports),
     );
-    return opening;
   }
 
   /** What does not work at the moment, a sentence each; empty while all is well. */
   troubles(): readonly string[] {
-    return troublesOf(this.#opened, 'written');
+    return this.#open.troubles('written');
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    const open = await Promise.allSettled(this.#open.values());
-    for (const result of open)
-      if (result.status === 'fulfilled') await result.value[Symbol.asyncDispose]();
+    if (this.#open.isClosed) return;
+    await this.#open[Symbol.asyncDispose]();
     const { log, objects } = this.#ports;
     await log[Symbol.asyncDispose]();
     if (objects instanceof LocalObjects) await objects[Symbol.asyncDispose]();
-  }
-
-  async #info(name: string): Promise<DatabaseInfo> {
-    checkName(name);
-    const key = databaseKey(name);
-    const bytes = await this.#ports.objects.get(key);
-    if (bytes !== undefined) return decodeDatabaseInfo(bytes, key);
-    throw notFound(name);
   }
 }
 
@@ -158,7 +117,7 @@ export function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedHost> {
 }
 
 function failureToStderr(what: string, error: unknown): void {
-  toStderr(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+  toStderr(`${what}: ${messageOf(error)}`);
 }
 
 function toStderr(text: string): void {

@@ -18,8 +18,8 @@ import type {
   TransactionsQuery,
   Trouble,
 } from '@pyralog/client';
-import type { DatabaseInfo } from '@pyralog/format';
-import { partitionNo, type TransactionDocument, type Tx } from '@pyralog/model';
+import type { DatabaseInfo, Rejection } from '@pyralog/format';
+import { partitionNo, PyralogError, type TransactionDocument, type Tx } from '@pyralog/model';
 import { DatabaseReader, type PartitionReader } from '@pyralog/reading';
 import type { Clock } from '@pyralog/runtime';
 import { firstIds } from './first-result.ts';
@@ -125,6 +125,11 @@ export abstract class ReadingDatabase implements Database {
   protected idsOf(document: TransactionDocument, tx: Tx): Promise<ReadonlyMap<string, string>> {
     const placement = { tx, partition: PARTITION, partitions: this.info.partitions };
     return firstIds(document, placement, this.reader);
+  }
+
+  /** What the writer of a rejected document is told. */
+  protected refusalOf({ code, detail, hint, extra }: Rejection): PyralogError {
+    return new PyralogError(code, detail, { hint, extra });
   }
 
   /** The first result of a document that is committed already. */

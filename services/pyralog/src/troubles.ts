@@ -31,7 +31,7 @@ export function troubleOf(part: Trouble['part'], failure: Failure | undefined): 
     {
       part,
       code: isPyralogError(error) ? error.code : 'internal',
-      detail: error instanceof Error ? error.message : String(error),
+      detail: messageOf(error),
       since: formatInstant(sinceNanos / 1000n),
     },
   ];
@@ -42,11 +42,19 @@ const PARTS: Readonly<Record<Trouble['part'], string>> = {
   index: 'the index',
 };
 
+/** What may not work, and says so. */
+export interface Troubled {
+  readonly name: string;
+  troubles(): readonly Trouble[];
+}
+
+/** What was thrown, in words. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** What does not work of some databases, a sentence each. */
-export function troublesOf(
-  databases: Iterable<{ readonly name: string; troubles(): readonly Trouble[] }>,
-  doing: Doing,
-): readonly string[] {
+export function troublesOf(databases: Iterable<Troubled>, doing: Doing): readonly string[] {
   return [...databases].flatMap((database) =>
     database
       .troubles()

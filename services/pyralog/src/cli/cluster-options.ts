@@ -3,6 +3,7 @@ import { PyralogError } from '@pyralog/model';
 import type { InputFormat } from '@pyralog/service-sequencer';
 import { type Command, InvalidArgumentError, type Option } from 'commander';
 import type { ClusterSettings } from '../cluster/connect.ts';
+import { messageOf } from '../troubles.ts';
 import { cutRuleOf } from './context.ts';
 import type { ProcessOptions, RoleName } from './roles.ts';
 
@@ -66,7 +67,7 @@ async function readConfig(path: string): Promise<object> {
   try {
     text = await readFile(path, 'utf8');
   } catch (error) {
-    throw new PyralogError('usage', `${path} cannot be read: ${(error as Error).message}.`);
+    throw new PyralogError('usage', `${path} cannot be read: ${messageOf(error)}.`);
   }
   try {
     const content: unknown = JSON.parse(text);

@@ -1,10 +1,9 @@
-import { isPyralogError } from '@pyralog/model';
 import { createApi } from '@pyralog/service-api';
 import { openEmbedded } from '../embedded.ts';
 import { VERSION } from '../version.ts';
 import { cutRuleOf, EXIT } from './context.ts';
 import { colours, line, note } from './print.ts';
-import { stopAsked, tellError } from './process.ts';
+import { makeDatabase, stopAsked, tellError } from './process.ts';
 
 export interface DevOptions {
   readonly data: string | undefined;
@@ -18,10 +17,7 @@ export async function dev({ data, host: address, port, db }: DevOptions): Promis
   // From the first moment on: Ctrl-C during the start is a wish too.
   const asked = stopAsked();
   await using host = await openEmbedded({ dir: data, cutRule: cutRuleOf(process.env) });
-  await host.create(db).catch((error: unknown) => {
-    // It is there with other settings, which it keeps.
-    if (!isPyralogError(error) || error.code !== 'database-exists') throw error;
-  });
+  await makeDatabase(host, db);
   await host.database(db);
   await using api = await createApi({
     host,

@@ -2,6 +2,7 @@ import { open, stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { isPyralogError, parseJson, printJson, PyralogError, type Json } from '@pyralog/model';
 import { StreamReader } from '../stream-reader.ts';
+import { messageOf } from '../troubles.ts';
 import { note } from './print.ts';
 
 /** One transaction document of an input. */
@@ -25,10 +26,7 @@ export async function openInput(file: string | undefined): Promise<Readable> {
     const handle = await open(file);
     return handle.createReadStream();
   } catch (error) {
-    throw new PyralogError(
-      'usage',
-      `${file} cannot be read: ${error instanceof Error ? error.message : String(error)}.`,
-    );
+    throw new PyralogError('usage', `${file} cannot be read: ${messageOf(error)}.`);
   }
 }
 

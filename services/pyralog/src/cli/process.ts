@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import type { PyralogError } from '@pyralog/model';
+import type { DatabaseHost } from '@pyralog/client';
+import { isPyralogError, type PyralogError } from '@pyralog/model';
 import { EXIT } from './context.ts';
 import { note } from './print.ts';
 
@@ -8,6 +9,15 @@ export function tellError(error: PyralogError, more: number): void {
   const repeated = more === 0 ? '' : `, and ${more} more since`;
   const stack = error.cause instanceof Error ? `\n${error.cause.stack}` : '';
   note(`error: ${error.message} (${error.code}${repeated})${stack}`);
+}
+
+/** Makes the database that a process serves; one that is there keeps its settings. */
+export async function makeDatabase(host: DatabaseHost, name: string): Promise<void> {
+  try {
+    await host.create(name);
+  } catch (error) {
+    if (!isPyralogError(error) || error.code !== 'database-exists') throw error;
+  }
 }
 
 /** Ctrl-C or a polite kill; a second one ends the process at once. */

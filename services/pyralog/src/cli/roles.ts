@@ -7,10 +7,11 @@ import { ClusterMetrics } from '../cluster/metrics.ts';
 import type { Role } from '../cluster/role.ts';
 import { startIndexer, startSequencer } from '../cluster/roles.ts';
 import { checkAtStart } from '../cluster/start-checks.ts';
+import { messageOf } from '../troubles.ts';
 import { VERSION } from '../version.ts';
 import { EXIT } from './context.ts';
 import { colours, line, note } from './print.ts';
-import { stopAsked, tellError } from './process.ts';
+import { makeDatabase, stopAsked, tellError } from './process.ts';
 
 /** Roles of processes. `all` is every one of them in this process. */
 export type RoleName = 'sequencer' | 'indexer' | 'api' | 'all';
@@ -35,8 +36,7 @@ export async function runProcess(options: ProcessOptions): Promise<number> {
   void asked.then(() => stop.abort());
   const metrics = new ClusterMetrics();
   const listeners = metrics.counted({
-    onFailure: (what, error) =>
-      note(`${what}: ${error instanceof Error ? error.message : String(error)}`),
+    onFailure: (what, error) => note(`${what}: ${messageOf(error)}`),
     onRecovery: (what) => note(`${what}.`),
   });
   await using cluster = await connectCluster(options.cluster, process.env, listeners);
@@ -78,8 +78,7 @@ class Process implements AsyncDisposable {
     this.#host = role === 'api' || role === 'all' ? new ClusterHost(cluster.ports) : undefined;
     this.#starting = new Health({
       clock: cluster.ports.clock,
-      onFailure: (error) =>
-        note(`Waiting: ${error instanceof Error ? error.message : String(error)}`),
+      onFailure: (error) => note(`Waiting: ${messageOf(error)}`),
       onRecovery: () => note('All engines answer.'),
     });
   }
@@ -122,7 +121,8 @@ class Process implements AsyncDisposable {
     if (signal.aborted) return false;
     const { ports, advice } = this.#cluster;
     const settings = { advice, database };
-    if (create && database !== undefined) await this.#host?.create(database).catch(keepsSettings);
+    if (create && database !== undefined && this.#host !== undefined)
+      await makeDatabase(this.#host, database);
     this.#roles = [
       ...(role === 'sequencer' || role === 'all'
         ? [startSequencer({ ...settings, format }, ports)]
@@ -144,9 +144,7 @@ class Process implements AsyncDisposable {
   #troubles(): readonly string[] {
     const healths = [...this.#cluster.healths, this.#starting];
     const troubles = healths.flatMap(({ failure }) =>
-      failure === undefined
-        ? []
-        : [failure.error instanceof Error ? failure.error.message : String(failure.error)],
+      failure === undefined ? [] : [messageOf(failure.error)],
     );
     if (!this.#begun) return troubles.length === 0 ? ['The process is starting.'] : troubles;
     return [
@@ -155,10 +153,4 @@ class Process implements AsyncDisposable {
       ...this.#roles.flatMap((role) => role.troubles()),
     ];
   }
-}
-
-/** It is there with other settings, which it keeps. */
-function keepsSettings(error: unknown): void {
-  if (!(error instanceof Error) || !('code' in error) || error.code !== 'database-exists')
-    throw error;
 }

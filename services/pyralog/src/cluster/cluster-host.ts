@@ -1,6 +1,5 @@
 import type { CreateOptions, Database, DatabaseHost } from '@pyralog/client';
-import { PyralogError } from '@pyralog/model';
-import { troublesOf } from '../troubles.ts';
+import { OpenDatabases } from '../open-databases.ts';
 import { Databases } from './databases.ts';
 import { NodeDatabase } from './node-database.ts';
 import type { ClusterPorts } from './ports.ts';
@@ -9,9 +8,7 @@ import type { ClusterPorts } from './ports.ts';
 export class ClusterHost implements DatabaseHost {
   readonly #ports: ClusterPorts;
   readonly #databases: Databases;
-  readonly #open = new Map<string, Promise<NodeDatabase>>();
-  readonly #opened = new Set<NodeDatabase>();
-  readonly #stop = new AbortController();
+  readonly #open = new OpenDatabases<NodeDatabase>();
 
   constructor(ports: ClusterPorts) {
     this.#ports = ports;
@@ -27,31 +24,17 @@ export class ClusterHost implements DatabaseHost {
   }
 
   database(name: string): Promise<Database> {
-    if (this.#stop.signal.aborted)
-      return Promise.reject(new PyralogError('stopping', 'The databases are closed.'));
-    const open = this.#open.get(name);
-    if (open !== undefined) return open;
-    const opening = this.#databases
-      .info(name)
-      .then((info) => NodeDatabase.open(info, this.#ports, this.#stop.signal));
-    this.#open.set(name, opening);
-    opening.then(
-      (database) => this.#opened.add(database),
-      () => this.#open.delete(name),
+    return this.#open.get(name, async (signal) =>
+      NodeDatabase.open(await this.#databases.info(name), this.#ports, signal),
     );
-    return opening;
   }
 
   /** What does not work at the moment, a sentence each; empty while all is well. */
   troubles(): readonly string[] {
-    return troublesOf(this.#opened, 'read');
+    return this.#open.troubles('read');
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#stop.signal.aborted) return;
-    this.#stop.abort();
-    const open = await Promise.allSettled(this.#open.values());
-    for (const result of open)
-      if (result.status === 'fulfilled') await result.value[Symbol.asyncDispose]();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#open[Symbol.asyncDispose]();
   }
 }

@@ -1,15 +1,8 @@
 import { utf8Encode } from '@pyralog/base';
 import type { CreateOptions } from '@pyralog/client';
-import {
-  databaseKey,
-  databaseOfKey,
-  type DatabaseInfo,
-  decodeDatabaseInfo,
-  encodeDatabaseInfo,
-  isDatabaseName,
-} from '@pyralog/format';
+import { databaseKey, type DatabaseInfo, isDatabaseName } from '@pyralog/format';
 import { partitionNo } from '@pyralog/model';
-import { checkName, newDatabase, notFound, sameSettings } from '../database-settings.ts';
+import { createDatabase, databaseInfo, databaseNames } from '../database-settings.ts';
 import type { ClusterPorts } from './ports.ts';
 import { at, DATABASES_TOPIC, topicsOf } from './topics.ts';
 
@@ -29,34 +22,22 @@ export class Databases {
    * @throws database-exists where it has other settings
    */
   async create(name: string, options: CreateOptions): Promise<'created' | 'exists'> {
-    checkName(name);
-    const { log, objects } = this.#ports;
-    const info = newDatabase(name, options, this.#ports);
-    const put = await objects.put(databaseKey(name), encodeDatabaseInfo(info));
-    if (put === 'exists') sameSettings(await this.info(name), info);
+    const { info, result } = await createDatabase(name, options, this.#ports);
+    const { log } = this.#ports;
     for (const topic of Object.values(topicsOf(name)))
       await log.createTopic(topic, info.partitions);
     await log.createTopic(DATABASES_TOPIC, 1);
     await log.append(DATABASES, [{ value: utf8Encode(name) }]);
-    return put;
+    return result;
   }
 
-  async list(): Promise<readonly string[]> {
-    const names: string[] = [];
-    for await (const { key } of this.#ports.objects.list('')) {
-      const name = databaseOfKey(key);
-      if (name !== undefined) names.push(name);
-    }
-    return names;
+  list(): Promise<readonly string[]> {
+    return databaseNames(this.#ports.objects);
   }
 
   /** @throws database-not-found */
-  async info(name: string): Promise<DatabaseInfo> {
-    checkName(name);
-    const key = databaseKey(name);
-    const bytes = await this.#ports.objects.get(key);
-    if (bytes === undefined) throw notFound(name);
-    return decodeDatabaseInfo(bytes, key);
+  info(name: string): Promise<DatabaseInfo> {
+    return databaseInfo(name, this.#ports.objects);
   }
 
   /**

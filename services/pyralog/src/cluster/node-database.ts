@@ -104,10 +104,8 @@ export class NodeDatabase extends ReadingDatabase {
       }
       case 'duplicate':
         return this.firstResult(parsed, item.tx);
-      case 'rejected': {
-        const { code, detail, hint, extra } = item.rejection;
-        throw new PyralogError(code, detail, { hint, extra });
-      }
+      case 'rejected':
+        throw this.refusalOf(item.rejection);
     }
   }
 

@@ -8,7 +8,7 @@ import {
   type Service,
   Supervisor,
 } from '@pyralog/runtime';
-import { healthOf } from '../troubles.ts';
+import { healthOf, messageOf } from '../troubles.ts';
 import { Databases } from './databases.ts';
 import type { ClusterPorts } from './ports.ts';
 import { topicsOf } from './topics.ts';
@@ -99,7 +99,7 @@ export class Role implements AsyncDisposable {
     return [
       ...(own === undefined ? [] : [own]),
       ...[...this.#members.values()].flatMap((member) => member.failures()),
-    ].map(({ error }) => (error instanceof Error ? error.message : String(error)));
+    ].map(({ error }) => messageOf(error));
   }
 
   /** Ends what it does in order: what it has taken is finished, and others are told at once. */
