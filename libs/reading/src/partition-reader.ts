@@ -1,4 +1,4 @@
-import { assert, Bell, utf8Encode } from '@pyralog/base';
+import { assert, Bell } from '@pyralog/base';
 import {
   advance,
   type CommitRecord,
@@ -8,14 +8,8 @@ import {
   type LogState,
   type Manifest,
 } from '@pyralog/format';
-import { type CutRule, type IndexView, LiveIndex, type Read } from '@pyralog/indexing';
-import {
-  ATTRIBUTE_ENTITY_PREFIX,
-  type Fact,
-  foldSchema,
-  type Schema,
-  type Tx,
-} from '@pyralog/model';
+import { type CutRule, type IndexView, LiveIndex, type Read, schemaFacts } from '@pyralog/indexing';
+import { foldSchema, type Schema, type Tx } from '@pyralog/model';
 import type { Timers } from '@pyralog/runtime';
 import { IndexReader, type IndexReaderOptions } from './index-reader.ts';
 import { LiveTransactions } from './live-transactions.ts';
@@ -27,7 +21,6 @@ export interface PartitionReaderOptions extends IndexReaderOptions {
   readonly timers: Timers;
 }
 
-const ATTRIBUTE_PREFIX = utf8Encode(ATTRIBUTE_ENTITY_PREFIX);
 /** Cut parts of the live index that may wait for the indexer before writers do (I13). */
 const WAITING_PARTS_MAX = 3;
 
@@ -156,12 +149,7 @@ export class PartitionReader {
   }
 
   #foldSchema(facts: FactColumns): void {
-    const changes: Fact[] = [];
-    for (let row = 0; row < facts.length; row++) {
-      // Without making a string of every entity: few facts are about attributes.
-      if (ATTRIBUTE_PREFIX.every((byte, i) => facts.entityBytesAt(row)[i] === byte))
-        changes.push(facts.factAt(row));
-    }
+    const changes = schemaFacts(facts);
     if (changes.length > 0) this.#schema = foldSchema(this.#schema, changes);
   }
 }

@@ -19,11 +19,9 @@ import {
   type SegmentInfo,
   sortRuns,
 } from '@pyralog/format';
-import { buildRuns, Cutter, type CutRule } from '@pyralog/indexing';
+import { buildRuns, Cutter, type CutRule, schemaFacts } from '@pyralog/indexing';
 import type { Log, StoredRecord, TopicPartition } from '@pyralog/log';
 import {
-  ATTRIBUTE_ENTITY_PREFIX,
-  type Fact,
   foldSchema,
   initialSchema,
   type PartitionNo,
@@ -129,11 +127,7 @@ export class Indexer {
   }
 
   #foldSchema({ facts }: ItemsRecord): void {
-    const changes: Fact[] = [];
-    for (let row = 0; row < facts.length; row++) {
-      if (facts.entityBytesAt(row)[0] !== ATTRIBUTE_ENTITY_PREFIX.charCodeAt(0)) continue;
-      if (facts.entityAt(row).startsWith(ATTRIBUTE_ENTITY_PREFIX)) changes.push(facts.factAt(row));
-    }
+    const changes = schemaFacts(facts);
     if (changes.length > 0) this.#schema = foldSchema(this.#schema, changes);
   }
 
