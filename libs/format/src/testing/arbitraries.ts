@@ -10,11 +10,16 @@ const offset = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER - 1 }).map(logO
 const count = fc.oneof(fc.integer({ min: 0, max: 300 }), fc.maxSafeNat());
 const owner = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => ownerId(toHex(bytes)));
 
+/** What text of JSON gives back: of numbers it has no -0. */
+const json = fc
+  .jsonValue({ maxDepth: 2 })
+  .map((value): unknown => JSON.parse(JSON.stringify(value)));
+
 const rejection: fc.Arbitrary<Rejection> = fc.record({
   code: fc.constantFrom('facts-conflict', 'busy', 'cas-failed'),
   detail: text,
   hint: fc.option(text, { nil: undefined }),
-  extra: fc.option(fc.dictionary(text, fc.jsonValue({ maxDepth: 2 })), { nil: undefined }),
+  extra: fc.option(fc.dictionary(text, json), { nil: undefined }),
 });
 
 const draftItem: fc.Arbitrary<DraftItem> = fc.oneof(
