@@ -2,6 +2,7 @@ import type { DatabaseHost } from '@pyralog/client';
 import { describe } from 'vitest';
 import { feedContract } from './database-feed.ts';
 import { hostContract } from './database-hosts.ts';
+import { longValueContract } from './database-long-values.ts';
 import { readContract } from './database-reads.ts';
 import { writeContract } from './database-writes.ts';
 
@@ -15,5 +16,6 @@ export function databaseContract(name: string, make: () => Promise<DatabaseHost>
     writeContract(make);
     readContract(make);
     feedContract(make);
+    longValueContract(make);
   });
 }

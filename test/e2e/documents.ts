@@ -6,8 +6,9 @@ const PAIRS = 20;
 /**
  * A transaction whose tearing shows: `left:n` and `right:n` always get the same value. Beside them
  * values of many-attributes that come and go, and now and then an entity that goes whole.
+ * @param longOf one in so many has a value that is kept as a blob; undefined: none
  */
-export function documentOf(key: string, random: Random, at?: string): string {
+export function documentOf(key: string, random: Random, at?: string, longOf?: number): string {
   const pair = random.below(PAIRS);
   const ops: unknown[] = [
     { op: 'assert', entity: `left:${pair}`, attribute: 'pair/value', value: key },
@@ -20,5 +21,7 @@ export function documentOf(key: string, random: Random, at?: string): string {
   const other = `many:${5 + random.below(5)}`;
   if (random.below(4) === 0) ops.push({ op: 'retractEntity', entity: other });
   else ops.push({ entity: other, 'many/tag': [`v${random.below(9)}`] });
+  if (longOf !== undefined && random.below(longOf) === 0)
+    ops.push({ entity: `long:${random.below(3)}`, 'long/text': `${key} `.repeat(20_000) });
   return JSON.stringify({ id: key, at, meta: { author: 'test' }, ops });
 }

@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { verifyFolder } from '../../services/pyralog/src/cli/verify.ts';
 import { documentOf } from './documents.ts';
 import { Random } from './random.ts';
 import { killWhileStarting, type Server, startServer } from './server.ts';
@@ -24,6 +25,8 @@ const KILLS = Number(process.env['PYRALOG_KILLS'] ?? 200);
 const BUDGET_MILLIS =
   process.env['PYRALOG_KILLS'] === undefined ? 75_000 : Number.POSITIVE_INFINITY;
 const SINGLE_WRITERS = 3;
+/** One transaction in so many has a long value. */
+const LONG_OF = 25;
 /** How long a life lasts at most, in milliseconds. */
 const LIFE_MILLIS_MAX = 600;
 
@@ -72,10 +75,13 @@ test(
       await witness.checkPast(last.url, random);
     }
     expect(await last.stop()).toBe(0);
+    // Every blob that a fact refers to is there: it was put before the record was written.
+    const { problems, unnamed } = await verifyFolder(dir);
+    expect(problems).toEqual([]);
     const acknowledged = databases.reduce((sum, { witness }) => sum + witness.acknowledged, 0);
     const seen = databases.reduce((sum, { witness }) => sum + witness.seen, 0);
     process.stdout.write(
-      `kill test: seed ${SEED}, ${dead()} kills (${kills.starting} of them while it started, ${cutFlushes} in a flush), ${acknowledged} acknowledged, ${seen} transactions in the feed\n`,
+      `kill test: seed ${SEED}, ${dead()} kills (${kills.starting} of them while it started, ${cutFlushes} in a flush), ${acknowledged} acknowledged, ${seen} transactions in the feed, ${unnamed.length} blobs without a fact\n`,
     );
     expect(kills.living).toBeGreaterThanOrEqual(5);
     expect(kills.starting).toBeGreaterThan(0);
@@ -104,7 +110,7 @@ class Told {
   make(): Sent {
     const key = this.witness.nextKey();
     const at = this.name === 'past' ? new Date(this.#atSeconds++ * 1_000).toISOString() : undefined;
-    const sent = { key, body: documentOf(key, this.#random, at) };
+    const sent = { key, body: documentOf(key, this.#random, at, LONG_OF) };
     this.#recent = [...this.#recent.slice(-20), sent];
     return sent;
   }

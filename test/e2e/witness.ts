@@ -144,7 +144,7 @@ export class Witness {
     const now = this.#seen.at(-1) as Seen;
     for (const { tx } of [now, random.pick(this.#seen), random.pick(this.#seen)]) {
       for (let j = 0; j < 4; j++) await this.#checkEntity(url, random.pick(entities), tx);
-      for (const attribute of ['pair/value', 'many/tag'])
+      for (const attribute of ['pair/value', 'many/tag', 'long/text'])
         await this.#checkAttribute(url, attribute, tx);
     }
     for (let i = 0; i < 3; i++) await this.#checkHistory(url, random.pick(entities));

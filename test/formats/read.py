@@ -1,7 +1,7 @@
 """Reads Arrow files of Pyralog with pyarrow and with Polars, which know nothing of Pyralog.
 
 Prints one JSON object: file name -> reader -> rows. A row is a fact as text: entity, attribute, type,
-value, tx, assert. Numbers are in text, so that no reader of JSON rounds them; bytes are hexadecimal.
+value, tx, assert, blob. Numbers are in text, so that no reader of JSON rounds them; bytes are hexadecimal.
 """
 
 import json
@@ -29,7 +29,9 @@ def value(fact):
 def facts(row):
     """A row of an entity has many facts, any other row is one."""
     for fact in row.get("facts", [row]):
-        yield [row["entity"], fact["attribute"], fact["type"], value(fact), str(fact["tx"]), fact["assert"]]
+        key = [row["entity"], fact["attribute"], fact["type"]]
+        assert fact["type"] in ("int", "instant", "bool") or fact["int"] == 0, key
+        yield [*key, value(fact), str(fact["tx"]), fact["assert"], fact["blob"].hex()]
 
 
 def with_pyarrow(path):

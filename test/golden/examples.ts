@@ -1,3 +1,4 @@
+import { must } from '@pyralog/base';
 import {
   advance,
   decodeCommitRecord,
@@ -23,6 +24,7 @@ import {
   type RunInfo,
 } from '@pyralog/format';
 import {
+  blobOf,
   compareFacts,
   epoch,
   INDEX_ORDERS,
@@ -30,8 +32,9 @@ import {
   ownerId,
   partitionNo,
   tx,
-  type Fact,
+  type StoredFact,
   type IndexOrder,
+  type StoredValue,
   type Value,
 } from '@pyralog/model';
 
@@ -41,7 +44,11 @@ const INT64_MAX = 2n ** 63n - 1n;
 const owner = ownerId('00112233445566778899aabbccddeeff');
 export const databaseId = 'ffeeddccbbaa99887766554433221100';
 
-const values: readonly (readonly [string, Value])[] = [
+function blob(value: Value): StoredValue {
+  return must(blobOf(value), 'it is longer than what stands in a fact').reference;
+}
+
+const values: readonly (readonly [string, StoredValue])[] = [
   ['title', { type: 'string', value: 'Relativity' }],
   ['empty', { type: 'string', value: '' }],
   ['odd', { type: 'string', value: 'a\0b \u{1f4a1} é \uffff' }],
@@ -59,13 +66,17 @@ const values: readonly (readonly [string, Value])[] = [
   ['digest', { type: 'bytes', value: Uint8Array.of(0, 255, 10, 0) }],
   ['nothing', { type: 'bytes', value: new Uint8Array(0) }],
   ['extra', { type: 'json', value: '{"a":[1,null,"x"]}' }],
+  // The character at the 256th byte does not fit into the prefix.
+  ['abstract', blob({ type: 'string', value: `a${'é'.repeat(40_000)}` })],
+  ['scan', blob({ type: 'bytes', value: new Uint8Array(65_537).fill(7) })],
+  ['data', blob({ type: 'json', value: `"${'x'.repeat(70_000)}"` })],
 ];
 
 const first = tx(1_795_000_000_000_000_000n & ~1023n);
 const second = tx(first + 1024n);
 
-export const facts: readonly Fact[] = [
-  ...values.map(([attribute, value]): Fact => ({
+export const facts: readonly StoredFact[] = [
+  ...values.map(([attribute, value]): StoredFact => ({
     entity: 'paper:1',
     attribute,
     value,
@@ -134,17 +145,17 @@ export const draft: DraftRecord = {
   ],
 };
 
-function tableOf(list: readonly Fact[]): FactTable {
+function tableOf(list: readonly StoredFact[]): FactTable {
   const table = new FactTable();
   for (const fact of list) table.append(fact);
   return table;
 }
 
 /** All facts that an order lists, as one run. */
-export function makeRun(order: IndexOrder, list: readonly Fact[], codec: Codec): EncodedRun {
+export function makeRun(order: IndexOrder, list: readonly StoredFact[], codec: Codec): EncodedRun {
   const rows = [...list.keys()]
     .filter((row) => order !== 'vaet' || list[row]?.value.type === 'ref')
-    .sort((a, b) => compareFacts(order, list[a] as Fact, list[b] as Fact));
+    .sort((a, b) => compareFacts(order, list[a] as StoredFact, list[b] as StoredFact));
   return encodeRun(
     { order, part: 'current', level: 0, table: tableOf(list), rows: Uint32Array.from(rows) },
     codec,

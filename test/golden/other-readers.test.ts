@@ -1,5 +1,12 @@
 import { createCodec } from '@pyralog/format/zstd';
-import { INDEX_ORDERS, logOffset, tx, type Fact } from '@pyralog/model';
+import {
+  type BlobReference,
+  INDEX_ORDERS,
+  isReference,
+  logOffset,
+  type StoredFact,
+  tx,
+} from '@pyralog/model';
 import { execFile, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,9 +29,9 @@ const folder = mkdtempSync(join(tmpdir(), 'pyralog-formats-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Several blocks, with columns that some blocks do not use. */
-const many: readonly Fact[] = [
+const many: readonly StoredFact[] = [
   ...facts,
-  ...Array.from({ length: 6000 }, (_, i): Fact => ({
+  ...Array.from({ length: 6000 }, (_, i): StoredFact => ({
     entity: `person:${i % 1500}`,
     attribute: ['name', 'age', 'friend'][i % 3] as string,
     value:
@@ -40,7 +47,7 @@ const many: readonly Fact[] = [
 
 interface MadeFile {
   readonly path: string;
-  readonly facts: readonly Fact[];
+  readonly facts: readonly StoredFact[];
 }
 
 function write(name: string, bytes: Uint8Array, read: typeof readRun): MadeFile {
@@ -67,13 +74,22 @@ function makeAll(): MadeFile[] {
   return files;
 }
 
-type Row = readonly [string, string, string, string, string, boolean];
+type Row = readonly [string, string, string, string, string, boolean, string];
 
-function rowOf({ entity, attribute, value, tx, operation }: Fact): Row {
-  let text = String(value.value);
+function rowOf({ entity, attribute, value, tx, operation }: StoredFact): Row {
+  const content = isReference(value) ? value.prefix : value.value;
+  let text = String(content);
   if (value.type === 'double') text = 'double';
-  if (value.type === 'bytes') text = Buffer.from(value.value).toString('hex');
-  return [entity, attribute, value.type, text, String(tx), operation === 'assert'];
+  if (content instanceof Uint8Array) text = Buffer.from(content).toString('hex');
+  const key = [entity, attribute, value.type, text, String(tx), operation === 'assert'] as const;
+  return [...key, isReference(value) ? blobOf(value) : ''];
+}
+
+/** SHA-256 and length, as the column `blob` has them. */
+function blobOf({ sha256, bytes }: BlobReference): string {
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(bytes));
+  return sha256 + length.toString('hex');
 }
 
 /** The float of a hexadecimal text of Python's `float.hex`, by its bits. */

@@ -14,10 +14,10 @@ import {
   type FileBlock,
   type TextList,
 } from '@pyralog/format';
-import type { Fact } from '@pyralog/model';
+import type { StoredFact } from '@pyralog/model';
 import { databaseId } from './examples.ts';
 
-function factsOf(columns: FactColumns): Fact[] {
+function factsOf(columns: FactColumns): StoredFact[] {
   return Array.from({ length: columns.length }, (_, row) => columns.factAt(row));
 }
 
@@ -42,7 +42,10 @@ function read(name: string, bytes: Uint8Array, codec: Codec): unknown {
   };
 }
 
-export function readRun(bytes: Uint8Array, codec: Codec): { readonly facts: readonly Fact[] } {
+export function readRun(
+  bytes: Uint8Array,
+  codec: Codec,
+): { readonly facts: readonly StoredFact[] } {
   const { attributes, blocks, ...footer } = verifyRun(bytes, codec);
   const facts = blocks.flatMap((block, i) =>
     factsOf(decodeRunBlock({ ...footer, attributes, blocks }, i, cut(bytes, block), codec)),
@@ -53,7 +56,10 @@ export function readRun(bytes: Uint8Array, codec: Codec): { readonly facts: read
   return { ...identity, attributes: textsOf(attributes), blocks: keys, facts } as never;
 }
 
-export function readSegment(bytes: Uint8Array, codec: Codec): { readonly facts: readonly Fact[] } {
+export function readSegment(
+  bytes: Uint8Array,
+  codec: Codec,
+): { readonly facts: readonly StoredFact[] } {
   const footer = verifySegment(bytes, codec);
   const { attributes, blocks, pages, headCrc: _, ...identity } = footer;
   const facts = blocks.flatMap((block, i) =>

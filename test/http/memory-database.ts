@@ -33,8 +33,6 @@ import {
   checkEntity,
   CLOCK_SKEW_MAX,
   coerceValue,
-  compareFacts,
-  compareValues,
   equalValues,
   type Fact,
   foldSchema,
@@ -52,6 +50,7 @@ import {
   txOfEntity,
   type Value,
 } from '@pyralog/model';
+import { indexOrder, valueOrder } from '../oracle/order.ts';
 import { resolve } from './memory-transactions.ts';
 
 interface Committed {
@@ -127,7 +126,7 @@ export class MemoryDatabase implements Database {
     const attributes = new Map<string, { cardinality: 'one' | 'many'; values: Value[] }>();
     for (const { attribute, value } of this.#inForce(basis)
       .filter(({ entity }) => entity === id)
-      .toSorted((a, b) => compareFacts('eavt', a, b))) {
+      .toSorted((a, b) => indexOrder('eavt', a, b))) {
       const cardinality = schema.attribute(attribute)?.cardinality ?? 'one';
       attributes.set(attribute, {
         cardinality,
@@ -164,7 +163,7 @@ export class MemoryDatabase implements Database {
             (from === undefined || fact.tx >= from) &&
             (to === undefined || fact.tx <= to),
         )
-        .toSorted((a, b) => Number(a.tx - b.tx) || compareFacts('eavt', a, b)),
+        .toSorted((a, b) => Number(a.tx - b.tx) || indexOrder('eavt', a, b)),
     );
   }
 
@@ -221,7 +220,7 @@ export class MemoryDatabase implements Database {
         ...without(after, before).map((fact) => ({ fact, added: true })),
         ...without(before, after).map((fact) => ({ fact, added: false })),
       ];
-      return changed.toSorted((a, b) => compareFacts('eavt', a.fact, b.fact));
+      return changed.toSorted((a, b) => indexOrder('eavt', a.fact, b.fact));
     });
     const side = (added: boolean): readonly Fact[] =>
       page.rows.filter((row) => row.added === added).map(({ fact }) => fact);
@@ -242,7 +241,11 @@ export class MemoryDatabase implements Database {
       closed: true,
       strict: schema.strict,
       mode: schema.mode,
-      attributes: [...schema.attributes()],
+      // Its facts hold their values whole, and so does what is folded of them.
+      attributes: Array.from(schema.attributes(), ({ doc, ...definition }) => ({
+        ...definition,
+        doc: typeof doc === 'string' ? doc : undefined,
+      })),
     };
   }
 
@@ -428,10 +431,10 @@ export class MemoryDatabase implements Database {
           (query.entity === undefined || fact.entity === query.entity) &&
           (query.attribute === undefined || fact.attribute === query.attribute) &&
           (value === undefined || equalValues(fact.value, value)) &&
-          (from === undefined || compareValues(fact.value, from) >= 0) &&
-          (to === undefined || compareValues(fact.value, to) < 0),
+          (from === undefined || valueOrder(fact.value, from) >= 0) &&
+          (to === undefined || valueOrder(fact.value, to) < 0),
       )
-      .toSorted((a, b) => compareFacts(query.index, a, b));
+      .toSorted((a, b) => indexOrder(query.index, a, b));
   }
 
   async #factsPage(

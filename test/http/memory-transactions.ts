@@ -1,6 +1,5 @@
 import {
   attributeChanges,
-  type AttributeDefinition,
   attributeEntity,
   checkChange,
   coerceValue,
@@ -17,6 +16,7 @@ import {
   partitionNo,
   PyralogError,
   type Schema,
+  type StoredDefinition,
   type TransactionDocument,
   type Tx,
   txEntity,
@@ -229,7 +229,7 @@ class Draft {
     else this.#retract(entity, attribute, undefined);
   }
 
-  #definition(attribute: string, value: Value, many: boolean): AttributeDefinition {
+  #definition(attribute: string, value: Value, many: boolean): StoredDefinition {
     const known = this.#schema.attribute(attribute);
     if (known !== undefined) return known;
     if (this.#schema.strict)
@@ -248,7 +248,7 @@ class Draft {
     return definition;
   }
 
-  #checkUnique({ unique, ident }: AttributeDefinition, entity: string, value: Value): void {
+  #checkUnique({ unique, ident }: StoredDefinition, entity: string, value: Value): void {
     if (unique === undefined || entity === attributeEntity(ident)) return;
     const other = [...this.#before.current, ...this.#facts].find(
       (fact) =>

@@ -1,4 +1,5 @@
-import { compareFacts, equalValues, type Fact, type IndexOrder, type Tx } from '@pyralog/model';
+import { equalValues, type Fact, type IndexOrder, type Tx } from '@pyralog/model';
+import { indexOrder } from './order.ts';
 
 /**
  * What every answer means, by the shortest definition: a list of facts in the order of the log, searched
@@ -25,7 +26,7 @@ export class Fold {
       if (at >= 0) state.splice(at, 1);
       if (fact.operation === 'assert') state.push(fact);
     }
-    return state.sort((a, b) => compareFacts(order, a, b));
+    return state.sort((a, b) => indexOrder(order, a, b));
   }
 
   entityAt(entity: string, basis: Tx): Fact[] {
@@ -35,7 +36,7 @@ export class Fold {
   history(entity: string, basis: Tx): Fact[] {
     return this.facts
       .filter((fact) => fact.entity === entity && fact.tx <= basis)
-      .sort((a, b) => (a.tx === b.tx ? compareFacts('eavt', a, b) : a.tx < b.tx ? -1 : 1));
+      .sort((a, b) => (a.tx === b.tx ? indexOrder('eavt', a, b) : a.tx < b.tx ? -1 : 1));
   }
 
   /** In force at `to` and not at `from`. */

@@ -1,4 +1,5 @@
 export * from './assert.ts';
+export * from './at-most.ts';
 export * from './bell.ts';
 export * from './brand.ts';
 export * from './bytes.ts';

@@ -12,7 +12,9 @@ export interface ReadOptions {
 
 /** Which part of a listing. */
 export interface PageOptions {
-  /** Rows of a page, 1 to 10,000; default 1,000. */
+  /**
+   * Rows of a page, 1 to 10,000; default 1,000. A page also ends before more than 16 MiB of values above 64 KiB are on it.
+   */
   readonly limit?: number | undefined;
   /** `next` of the page before; later pages stay at the first page's basis. */
   readonly cursor?: string | undefined;
@@ -25,7 +27,7 @@ export interface Answer {
   readonly closed: boolean;
 }
 
-/** Values of one attribute in value order: `one` has exactly one, `many` at least one. */
+/** Values of one attribute in value order, those above 64 KiB by their first 256 bytes and then by SHA-256: `one` has exactly one, `many` at least one. */
 export interface AttributeValues {
   readonly cardinality: 'one' | 'many';
   readonly values: readonly Value[];

@@ -1,4 +1,4 @@
-import type { Fact } from '@pyralog/model';
+import type { StoredFact } from '@pyralog/model';
 
 /** What a reader of a feed wants to see; what is left out is not asked for. All given parts must match. */
 export interface FeedFilter {
@@ -16,8 +16,8 @@ export interface FeedFilter {
  */
 export function filterFacts(
   filter: FeedFilter,
-  facts: readonly Fact[],
-): readonly Fact[] | undefined {
+  facts: readonly StoredFact[],
+): readonly StoredFact[] | undefined {
   const { entity, attribute, prefix } = filter;
   if (entity === undefined && attribute === undefined && prefix === undefined) return facts;
   const wanted = facts.filter(

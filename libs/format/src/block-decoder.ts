@@ -1,7 +1,7 @@
 import { VALUE_TYPES } from '@pyralog/model';
 import type { ArrowBatch } from './arrow-file.ts';
 import { damaged } from './damage.ts';
-import { FactBatch, TAG_DOUBLE } from './fact-batch.ts';
+import { BLOB_FLAG, FactBatch, isRowType, SHA256_BYTES, TAG_DOUBLE } from './fact-batch.ts';
 import {
   BLOCK_FACTS,
   BYTES_KINDS,
@@ -27,8 +27,13 @@ const TEXT_OFFSETS = 9;
 const TEXT = 10;
 const BYTES_OFFSETS = 12;
 const BYTES = 13;
-const TX = 15;
-const ASSERT = 17;
+const BLOB_OFFSETS = 15;
+const BLOB = 16;
+const TX = 18;
+const ASSERT = 20;
+
+/** SHA-256 and length of a blob. */
+const BLOB_BYTES = SHA256_BYTES + 8;
 
 /** 0, 1, 2, …: in a wide batch each row has its own entity. */
 const IDENTITY = Uint32Array.from({ length: BLOCK_FACTS }, (_, row) => row);
@@ -50,6 +55,9 @@ export function decodeFacts(
   const kinds = kindsOf(type, what);
   const textBytes = batch.lengthOf(base + TEXT);
   const bytesBytes = batch.lengthOf(base + BYTES);
+  const blobBytes = batch.lengthOf(base + BLOB);
+  if (blobBytes % BLOB_BYTES !== 0) throw damaged(what, 'a reference to a blob is none');
+  const hashBytes = (blobBytes / BLOB_BYTES) * SHA256_BYTES;
   const entityBytes = batch.lengthOf(ENTITY_TEXT);
   const memory = new Memory(
     count * 16 +
@@ -59,7 +67,8 @@ export function decodeFacts(
       count * 3 +
       entityBytes +
       textBytes +
-      bytesBytes,
+      bytesBytes +
+      hashBytes,
   );
   const bits = new BigInt64Array(memory.buffer, memory.take(count * 8), count);
   const tx = new BigInt64Array(memory.buffer, memory.take(count * 8), count);
@@ -71,7 +80,7 @@ export function decodeFacts(
   const attribute = new Uint16Array(memory.buffer, memory.take(count * 2), count);
   const operation = memory.uint8(count);
   const entityText = memory.uint8(entityBytes);
-  const texts = memory.uint8(textBytes + bytesBytes);
+  const texts = memory.uint8(textBytes + bytesBytes + hashBytes);
 
   batch.copy(ENTITY_OFFSETS, bytesOf(entityOffsets));
   batch.copy(ENTITY_TEXT, entityText);
@@ -83,8 +92,14 @@ export function decodeFacts(
     batch.copy(base + TEXT_OFFSETS, bytesOf(textOffsets));
     batch.copy(base + TEXT, texts);
   }
-  if ((kinds & BYTES_KINDS) !== 0)
-    insertBytes(batch, base, textOffsets, texts, textBytes, bytesBytes);
+  if ((kinds & BYTES_KINDS) !== 0) {
+    const bytes = copied(batch, base + BYTES_OFFSETS, base + BYTES, count, bytesBytes);
+    insert(bytes, textOffsets, texts, textBytes);
+  }
+  if (blobBytes > 0) {
+    const blobs = copied(batch, base + BLOB_OFFSETS, base + BLOB, count, blobBytes);
+    insertBlobs(blobs, { type, bits, textOffsets, texts }, textBytes + bytesBytes, what);
+  }
   decodeAsserts(batch, base, operation);
   return new FactBatch({
     length: count,
@@ -176,32 +191,77 @@ function decodeAsserts(batch: ArrowBatch, base: number, operation: Uint8Array): 
   }
 }
 
-/** Puts the values of type bytes between the texts: readers know one column of texts. Rare. */
-function insertBytes(
+/** A column of texts of its own. */
+interface Column {
+  readonly offsets: Int32Array;
+  readonly bytes: Uint8Array;
+}
+
+function copied(
   batch: ArrowBatch,
-  base: number,
+  offsetsAt: number,
+  bytesAt: number,
+  count: number,
+  length: number,
+): Column {
+  const column = { offsets: new Int32Array(count + 1), bytes: new Uint8Array(length) };
+  batch.copy(offsetsAt, bytesOf(column.offsets));
+  batch.copy(bytesAt, column.bytes);
+  return column;
+}
+
+/** Puts the texts of another column behind those of its rows: readers know one column of texts. Rare. */
+function insert(
+  { offsets, bytes }: Column,
   textOffsets: Int32Array,
   texts: Uint8Array,
   textBytes: number,
-  bytesBytes: number,
 ): void {
   const only = texts.slice(0, textBytes);
-  const bytes = new Uint8Array(bytesBytes);
-  batch.copy(base + BYTES, bytes);
-  const offsets = new Int32Array(textOffsets.length);
-  batch.copy(base + BYTES_OFFSETS, bytesOf(offsets));
   let at = 0;
   let textFrom = 0;
   for (let row = 0; row + 1 < offsets.length; row++) {
     const textTo = textOffsets[row + 1] as number;
     const text = only.subarray(textFrom, textTo);
-    const raw = bytes.subarray(offsets[row], offsets[row + 1]);
+    const more = bytes.subarray(offsets[row], offsets[row + 1]);
     texts.set(text, at);
-    texts.set(raw, at + text.length);
-    at += text.length + raw.length;
+    texts.set(more, at + text.length);
+    at += text.length + more.length;
     textFrom = textTo;
     textOffsets[row + 1] = at;
   }
+}
+
+/** Makes the rows with a blob what they are in memory: the hash behind the prefix, the length in the bits. */
+function insertBlobs(
+  { offsets, bytes }: Column,
+  columns: Pick<FactBatch, 'type' | 'bits' | 'textOffsets' | 'texts'>,
+  textBytes: number,
+  what: string,
+): void {
+  const { type, bits, textOffsets, texts } = columns;
+  const view = new DataView(bytes.buffer);
+  const hashes: Column = {
+    offsets: new Int32Array(offsets.length),
+    bytes: new Uint8Array(bytes.length),
+  };
+  let at = 0;
+  for (let row = 0; row < type.length; row++) {
+    const from = offsets[row] as number;
+    const length = (offsets[row + 1] as number) - from;
+    if (length !== 0) {
+      const prefixBytes = (textOffsets[row + 1] as number) - (textOffsets[row] as number);
+      const flagged = (type[row] as number) | BLOB_FLAG;
+      if (length !== BLOB_BYTES || !isRowType(flagged, prefixBytes + SHA256_BYTES))
+        throw damaged(what, 'a reference to a blob is none');
+      type[row] = flagged;
+      bits[row] = view.getBigInt64(from + SHA256_BYTES, true);
+      hashes.bytes.set(bytes.subarray(from, from + SHA256_BYTES), at);
+      at += SHA256_BYTES;
+    }
+    hashes.offsets[row + 1] = at;
+  }
+  insert(hashes, textOffsets, texts, textBytes);
 }
 
 function bytesOf(column: ArrayBufferView): Uint8Array {

@@ -1,7 +1,14 @@
 import { assert } from '@pyralog/base';
 import { tx, type IndexOrder, type Tx } from '@pyralog/model';
 import { NO_NULLS, type Zeros } from './arrow-file.ts';
-import { TAG_BYTES, TAG_DOUBLE, TAG_STRING } from './fact-batch.ts';
+import {
+  BLOB_FLAG,
+  SHA256_BYTES,
+  TAG_BYTES,
+  TAG_DOUBLE,
+  TAG_MASK,
+  TAG_STRING,
+} from './fact-batch.ts';
 import {
   BLOCK_FACTS,
   BYTES_KINDS,
@@ -45,6 +52,9 @@ export class BlockGatherer {
   readonly #listOffsets = new Int32Array(BLOCK_FACTS + 1);
   readonly #texts = new TextSink();
   readonly #bytes = new TextSink();
+  readonly #blobs = new TextSink();
+  /** Whether a value of the batch is a blob. */
+  #hasBlobs = false;
   /**
    * Places of texts in the table. Fetching them in a loop of its own lets the processor wait for many
    * cache misses at once, which is what a gather in random order costs.
@@ -81,6 +91,8 @@ export class BlockGatherer {
       ...this.#texts.buffers(count),
       NO_NULLS,
       ...this.#bytes.buffers(count),
+      NO_NULLS,
+      ...this.#blobs.buffers(count),
       NO_NULLS,
       new Uint8Array(this.#txs.buffer, 0, count * 8),
       NO_NULLS,
@@ -130,8 +142,10 @@ export class BlockGatherer {
     const tag = this.#type[a] as number;
     const types = tag - (this.#type[b] as number);
     if (types !== 0) return types;
-    if (tag === TAG_BYTES) return this.#bytes.compare(a, b);
-    if (tag >= TAG_STRING) return this.#texts.compare(a, b);
+    if (tag >= TAG_STRING) {
+      const sink = tag === TAG_BYTES ? this.#bytes : this.#texts;
+      return sink.compare(a, b) || this.#blobs.compare(a, b);
+    }
     if (tag === TAG_DOUBLE) {
       const doubles = new Float64Array(this.#doubles.buffer);
       const [x, y] = [doubles[a] as number, doubles[b] as number];
@@ -164,9 +178,11 @@ export class BlockGatherer {
     ];
     asserts.fill(0);
     let kinds = 0;
+    let flags = 0;
     for (let i = 0; i < rows.length; i++) {
       const row = rows[i] as number;
-      const tag = type[row] as number;
+      flags |= type[row] as number;
+      const tag = (type[row] as number) & TAG_MASK;
       types[i] = tag;
       kinds |= 1 << tag;
       attributes[i] = numbers[attribute[row] as number] as number;
@@ -174,6 +190,7 @@ export class BlockGatherer {
       txs[2 * i + 1] = txWords[2 * row + 1] as number;
       asserts[i >> 3] = (asserts[i >> 3] as number) | ((operation[row] as number) << (i & 7));
     }
+    this.#hasBlobs = (flags & BLOB_FLAG) !== 0;
     return kinds;
   }
 
@@ -192,6 +209,10 @@ export class BlockGatherer {
       doubles[2 * i] = isDouble ? low : 0;
       doubles[2 * i + 1] = isDouble ? high : 0;
     }
+    if (!this.#hasBlobs) return;
+    // The bits of a blob are its length, which stands beside its hash.
+    for (let i = 0; i < rows.length; i++)
+      if ((types[i] as number) >= TAG_STRING) ints.fill(0, 2 * i, 2 * i + 2);
   }
 
   #gatherTexts(rows: Uint32Array, kinds: number): void {
@@ -199,6 +220,7 @@ export class BlockGatherer {
     const [types, starts, ends] = [this.#type, this.#starts, this.#ends];
     this.#texts.begin(kinds & TEXT_KINDS);
     this.#bytes.begin(kinds & BYTES_KINDS);
+    this.#blobs.begin(Number(this.#hasBlobs));
     if ((kinds & (TEXT_KINDS | BYTES_KINDS)) === 0) return;
     for (let i = 0; i < rows.length; i++) {
       const row = rows[i] as number;
@@ -206,12 +228,32 @@ export class BlockGatherer {
       starts[i] = start;
       ends[i] = start + (textLength[row] as number);
     }
+    if (this.#hasBlobs) this.#gatherBlobs(rows);
     if ((kinds & BYTES_KINDS) === 0) return this.#texts.addAll(texts, starts, ends, rows.length);
     for (let i = 0; i < rows.length; i++) {
       const [start, end] = [starts[i] as number, ends[i] as number];
       const isBytes = types[i] === TAG_BYTES;
       this.#texts.add(i, texts, start, isBytes ? start : end);
       this.#bytes.add(i, texts, start, isBytes ? end : start);
+    }
+  }
+
+  /** Takes the hashes off the ends of the texts. */
+  #gatherBlobs(rows: Uint32Array): void {
+    const { type, bits, texts } = this.#table;
+    const blob = new Uint8Array(SHA256_BYTES + 8);
+    const view = new DataView(blob.buffer);
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i] as number;
+      if (((type[row] as number) & BLOB_FLAG) === 0) {
+        this.#blobs.add(i, blob, 0, 0);
+        continue;
+      }
+      const end = (this.#ends[i] as number) - SHA256_BYTES;
+      blob.set(texts.subarray(end, this.#ends[i]));
+      view.setBigUint64(SHA256_BYTES, bits[row] as bigint, true);
+      this.#blobs.add(i, blob, 0, blob.length);
+      this.#ends[i] = end;
     }
   }
 

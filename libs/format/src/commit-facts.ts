@@ -4,9 +4,10 @@
  *
  *   entity      uint32, index into the record's entities
  *   attribute   uint16, index into the record's attributes
- *   value_type  uint8, position in VALUE_TYPES
- *   bits        int64: int, instant, bool as 0 or 1, the IEEE bits of a double; else 0
- *   text        binary: UTF-8 of string, ref and json, or the bytes; else empty
+ *   value_type  uint8, position in VALUE_TYPES; with 0x80 where the value is a blob, which this refers to
+ *   bits        int64: int, instant, bool as 0 or 1, the IEEE bits of a double, length of a blob; else 0
+ *   text        binary: UTF-8 of string, ref and json, or the bytes; else empty. Of a blob its prefix (at
+ *               most 256 bytes, whole characters), then 32 bytes, its SHA-256
  *   tx          int64
  *   operation   uint8: 1 assert, 0 retract
  *
@@ -15,14 +16,13 @@
 import type { ByteReader, ByteWriter } from '@pyralog/base';
 import { MessageHead, readMessage } from './arrow-message.ts';
 import { damaged } from './damage.ts';
-import { FactBatch } from './fact-batch.ts';
+import { FactBatch, isRowType } from './fact-batch.ts';
 import type { FactTable } from './fact-table.ts';
 import { TextList } from './text-list.ts';
 import type { TextTable } from './text-table.ts';
 
 const COLUMNS = 7;
 const BUFFERS = 2 * COLUMNS + 1;
-const TYPES = 8;
 const head = new MessageHead({ nodes: COLUMNS, buffers: BUFFERS, zstd: false });
 
 /** Indexes of the data buffers; validity buffers (length 0) stand before them. */
@@ -140,8 +140,10 @@ export function readFacts(
   const place = (index: number): number => start + (buffers[2 * index] as number);
   const memory = source.buffer;
   const type = new Uint8Array(memory, place(TYPE), rows);
+  const textOffsets = new Int32Array(memory, place(TEXT_OFFSETS), rows + 1);
   for (let row = 0; row < rows; row++) {
-    if ((type[row] as number) >= TYPES)
+    const textBytes = (textOffsets[row + 1] as number) - (textOffsets[row] as number);
+    if (!isRowType(type[row] as number, textBytes))
       throw damaged('commit record', 'it has an unknown value type');
   }
   return new FactBatch({
@@ -152,7 +154,7 @@ export function readFacts(
     attribute: new Uint16Array(memory, place(ATTRIBUTE), rows),
     type,
     bits: new BigInt64Array(memory, place(BITS), rows),
-    textOffsets: new Int32Array(memory, place(TEXT_OFFSETS), rows + 1),
+    textOffsets,
     texts: new Uint8Array(memory, place(TEXT), buffers[2 * TEXT + 1] as number),
     tx: new BigInt64Array(memory, place(TX), rows),
     operation: new Uint8Array(memory, place(OPERATION), rows),

@@ -1,5 +1,5 @@
 import { crc32c } from '@pyralog/base';
-import { epoch, logOffset, ownerId, tx, type Fact } from '@pyralog/model';
+import { epoch, logOffset, ownerId, tx, type StoredFact } from '@pyralog/model';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
@@ -32,12 +32,17 @@ function draftOf(record: CommitRecord): unknown {
   };
 }
 
-const name: Fact = {
+const name: StoredFact = {
   entity: 'person:1',
   attribute: 'name',
   value: { type: 'string', value: 'Alice' },
   tx: tx(1024n),
   operation: 'assert',
+};
+const blob: StoredFact = {
+  ...name,
+  attribute: 'text',
+  value: { type: 'string', prefix: 'It begins', sha256: '0af5'.repeat(16), bytes: 70_000 },
 };
 const small: DraftRecord = {
   kind: 'items',
@@ -54,7 +59,7 @@ const small: DraftRecord = {
       kind: 'commit',
       offset: logOffset(3),
       tx: tx(1024n),
-      facts: [name, { ...name, attribute: 'age', value: { type: 'int', value: 41n } }],
+      facts: [name, { ...name, attribute: 'age', value: { type: 'int', value: 41n } }, blob],
     },
     { kind: 'rejected', offset: logOffset(4), rejection: { code: 'busy', detail: 'no room' } },
   ],
@@ -83,7 +88,7 @@ test('facts of records go into a table as columns as they would one by one', () 
   fc.assert(
     fc.property(fc.array(draftRecord, { maxLength: 4 }), (records) => {
       const table = new FactTable();
-      const facts: Fact[] = [];
+      const facts: StoredFact[] = [];
       for (const record of records) {
         const read = decodeCommitRecord(encodeCommitRecord(record));
         if (read.kind === 'items') table.appendColumns(read.facts);
@@ -106,7 +111,7 @@ test('equal records have equal bytes, whatever was encoded before', () => {
 
 test('a value of a megabyte and a record of twenty thousand facts come back', () => {
   const large = { type: 'string', value: 'é'.repeat(500_000) } as const;
-  const facts = Array.from({ length: 20_000 }, (_, i): Fact => ({
+  const facts = Array.from({ length: 20_000 }, (_, i): StoredFact => ({
     ...name,
     entity: `e:${i % 700}`,
     value: { type: 'int', value: BigInt(i) },
@@ -134,6 +139,25 @@ test('I11 a flipped bit anywhere in a record is noticed', () => {
 
 test('a record that was cut short is noticed at every length', () => {
   expectTruncationDetected(encodeCommitRecord(small), (bytes) => decodeCommitRecord(bytes));
+});
+
+test('a type that is none, or whose values are never blobs, is damage', () => {
+  const bytes = encodeCommitRecord(small);
+  // The types of the three facts, the last of them a string that is a blob.
+  const at = Buffer.from(bytes).lastIndexOf(Uint8Array.of(4, 1, 0x84));
+  expect(at).toBeGreaterThan(0);
+  // In turn: a type that is none, a ref, an int; and a string whose text is shorter than a hash.
+  for (const [place, type] of [
+    [2, 0x88],
+    [2, 0x85],
+    [2, 0x81],
+    [0, 0x84],
+  ] as const) {
+    const wrong = bytes.slice();
+    wrong[at + place] = type;
+    new DataView(wrong.buffer).setUint32(4, crc32c(wrong.subarray(8)), true);
+    expect(errorCode(() => decodeCommitRecord(wrong))).toBe('object-damaged');
+  }
 });
 
 test('a record of a later version, kind or item is refused as unknown, not as damaged', () => {

@@ -25,10 +25,10 @@ import {
   ownerId,
   type Epoch,
   type ErrorCode,
-  type Fact,
   type LogOffset,
   type OwnerId,
   type PartitionNo,
+  type StoredFact,
   type Tx,
 } from '@pyralog/model';
 import {
@@ -91,7 +91,7 @@ export type DraftItem =
       readonly kind: 'commit';
       readonly offset: LogOffset;
       readonly tx: Tx;
-      readonly facts: readonly Fact[];
+      readonly facts: readonly StoredFact[];
     }
   | { readonly kind: 'rejected'; readonly offset: LogOffset; readonly rejection: Rejection }
   | { readonly kind: 'duplicate'; readonly offset: LogOffset; readonly tx: Tx };

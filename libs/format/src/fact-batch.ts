@@ -1,10 +1,13 @@
-import { assert } from '@pyralog/base';
+import { assert, fromHex, must, toHex } from '@pyralog/base';
 import {
+  type BlobReference,
+  BLOB_PREFIX_BYTES_MAX,
+  isReference,
   VALUE_TYPES,
-  type Fact,
   type Operation,
+  type StoredFact,
+  type StoredValue,
   type Tx,
-  type Value,
   type ValueType,
 } from '@pyralog/model';
 import type { FactColumns } from './fact-columns.ts';
@@ -20,6 +23,34 @@ export const TAG_STRING = 4;
 export const TAG_REF = 5;
 export const TAG_BYTES = 6;
 export const TAG_JSON = 7;
+
+/**
+ * Set in the type of a row whose value is a reference to a blob: its text is the prefix and behind it the
+ * SHA-256, its bits are the length of the blob.
+ */
+export const BLOB_FLAG = 0x80;
+/** The tag in a type. */
+export const TAG_MASK = 0x7f;
+export const SHA256_BYTES = 32;
+/** Sets of types, a bit for each tag: those of which a value may be a blob. */
+export const BLOB_KINDS: number = (1 << TAG_STRING) | (1 << TAG_BYTES) | (1 << TAG_JSON);
+
+/** Whether the type of a row is one, and fits the text that stands beside it. */
+export function isRowType(type: number, textBytes: number): boolean {
+  if (type < VALUE_TYPES.length) return true;
+  const tag = type & TAG_MASK;
+  return (
+    tag < VALUE_TYPES.length &&
+    (BLOB_KINDS & (1 << tag)) !== 0 &&
+    textBytes >= SHA256_BYTES &&
+    textBytes <= SHA256_BYTES + BLOB_PREFIX_BYTES_MAX
+  );
+}
+
+/** The bytes of a reference's SHA-256. */
+export function hashBytesOf({ sha256 }: BlobReference): Uint8Array {
+  return must(fromHex(sha256), 'a SHA-256 is hexadecimal');
+}
 
 /** The columns of a {@link FactBatch}; see its fields. */
 export interface FactBatchParts {
@@ -99,10 +130,10 @@ export class FactBatch implements FactColumns {
   }
 
   typeAt(row: number): ValueType {
-    return VALUE_TYPES[this.type[row] as number] as ValueType;
+    return VALUE_TYPES[(this.type[row] as number) & TAG_MASK] as ValueType;
   }
 
-  valueAt(row: number): Value {
+  valueAt(row: number): StoredValue {
     const from = this.textOffsets[row] as number;
     const to = this.textOffsets[row + 1] as number;
     return valueOf(this, row, from, to);
@@ -128,7 +159,7 @@ export class FactBatch implements FactColumns {
     return this.operation[row] === 1 ? 'assert' : 'retract';
   }
 
-  factAt(row: number): Fact {
+  factAt(row: number): StoredFact {
     return {
       entity: this.entityAt(row),
       attribute: this.attributeAt(row),
@@ -136,6 +167,15 @@ export class FactBatch implements FactColumns {
       tx: this.txAt(row),
       operation: this.operationAt(row),
     };
+  }
+}
+
+/** The blobs that facts refer to, each as often as a fact does. */
+export function* referencesOf(facts: FactColumns): Generator<BlobReference> {
+  for (let row = 0; row < facts.length; row++) {
+    if (((facts.type[row] as number) & BLOB_FLAG) === 0) continue;
+    const value = facts.valueAt(row);
+    if (isReference(value)) yield value;
   }
 }
 
@@ -148,7 +188,7 @@ export interface ValueColumns {
 }
 
 /** The value of a row whose text is in [from, to) of `texts`. */
-export function valueOf(columns: ValueColumns, row: number, from: number, to: number): Value {
+export function valueOf(columns: ValueColumns, row: number, from: number, to: number): StoredValue {
   const { bits, texts } = columns;
   const tag = columns.type[row] as number;
   switch (tag) {
@@ -166,7 +206,26 @@ export function valueOf(columns: ValueColumns, row: number, from: number, to: nu
       return { type: 'ref', value: readUtf8(texts, from, to) };
     case TAG_BYTES:
       return { type: 'bytes', value: texts.slice(from, to) };
+    case TAG_JSON:
+      return { type: 'json', value: readUtf8(texts, from, to) };
   }
-  assert(tag === TAG_JSON, 'a value type has a tag');
-  return { type: 'json', value: readUtf8(texts, from, to) };
+  assert((tag & BLOB_FLAG) !== 0, 'a value type has a tag');
+  return referenceOf(columns, row, from, to - SHA256_BYTES);
+}
+
+function referenceOf(
+  { type, bits, texts }: ValueColumns,
+  row: number,
+  from: number,
+  hashFrom: number,
+): BlobReference {
+  const tag = (type[row] as number) & TAG_MASK;
+  const blob = {
+    sha256: toHex(texts.subarray(hashFrom, hashFrom + SHA256_BYTES)),
+    bytes: Number(bits[row]),
+  };
+  if (tag === TAG_BYTES) return { type: 'bytes', prefix: texts.slice(from, hashFrom), ...blob };
+  assert(tag === TAG_STRING || tag === TAG_JSON, 'a blob is a string, bytes or json');
+  const prefix = readUtf8(texts, from, hashFrom);
+  return { type: tag === TAG_STRING ? 'string' : 'json', prefix, ...blob };
 }

@@ -1,4 +1,4 @@
-import type { Fact, Operation, Tx, Value, ValueType } from '@pyralog/model';
+import type { Operation, StoredFact, StoredValue, Tx, ValueType } from '@pyralog/model';
 
 /** Texts by number: UTF-8 one behind the other, and where each begins and the one before ends. */
 export interface Texts {
@@ -21,9 +21,11 @@ export interface FactColumns {
   readonly attributes: Texts;
   /** Number in `attributes`, by row. */
   readonly attribute: Uint16Array;
-  /** Position in VALUE_TYPES, by row. */
+  /** Position in VALUE_TYPES, by row; with BLOB_FLAG where the value is a reference to a blob. */
   readonly type: Uint8Array;
-  /** By row: int, instant, bool as 0 or 1, the IEEE bits of a double, 0 for the others. */
+  /**
+   * By row: int, instant, bool as 0 or 1, the IEEE bits of a double, the length of a blob, 0 for the others.
+   */
   readonly bits: BigInt64Array;
   /** The same memory as `bits`. */
   readonly doubles: Float64Array;
@@ -31,7 +33,7 @@ export interface FactColumns {
   readonly tx: BigInt64Array;
   /** 1 assert, 0 retract, by row. */
   readonly operation: Uint8Array;
-  /** Where a string, ref, bytes or json begins in `texts`; others are empty. */
+  /** Where a string, ref, bytes, json or reference begins in `texts`; others are empty. */
   textFrom(row: number): number;
   /** Where it ends. */
   textTo(row: number): number;
@@ -42,8 +44,8 @@ export interface FactColumns {
   entityBytesAt(row: number): Uint8Array;
   attributeAt(row: number): string;
   typeAt(row: number): ValueType;
-  valueAt(row: number): Value;
+  valueAt(row: number): StoredValue;
   txAt(row: number): Tx;
   operationAt(row: number): Operation;
-  factAt(row: number): Fact;
+  factAt(row: number): StoredFact;
 }

@@ -1,15 +1,16 @@
 /**
  * Facts as Arrow batches of runs and segments, in two layouts:
  *
- *   wide    one row per fact: entity, attribute, type, int, double, text, bytes, tx, assert
+ *   wide    one row per fact: entity, attribute, type, int, double, text, bytes, blob, tx, assert
  *   nested  one row per entity: entity, facts list<struct<attribute, …, assert>>
  *
  *   attribute  dictionary<uint16, utf8>      type  dictionary<uint8, utf8>, VALUE_TYPES
  *   int        int64: int, instant in microseconds, bool as 0 or 1; else 0
  *   double     float64; else 0               text  utf8: string, ref, json; else empty
  *   bytes      binary; else empty            tx    int64         assert  bool
+ *   blob       binary: SHA-256 and length (u64, little-endian) of the blob that is the value; else empty
  *
- * `type` says which of the value columns counts. Separate columns for numbers, texts and bytes cost
+ * `type` says which of the value columns counts. Where there is a blob, `text` or `bytes` has its prefix. Separate columns for numbers, texts and bytes cost
  * nothing after compression and let any reader of Arrow understand the file.
  */
 import { utf8Encode } from '@pyralog/base';
@@ -33,6 +34,7 @@ const FACT_FIELDS: readonly ArrowField[] = [
   { name: 'double', type: 'float64' },
   { name: 'text', type: 'utf8' },
   { name: 'bytes', type: 'binary' },
+  { name: 'blob', type: 'binary' },
   { name: 'tx', type: 'int64' },
   { name: 'assert', type: 'bool' },
 ];

@@ -4,10 +4,12 @@ import {
   compareValues,
   epoch,
   INDEX_ORDERS,
+  isReference,
   logOffset,
   ownerId,
   TX_NONE,
-  type Fact,
+  type StoredFact,
+  type StoredValue,
   type IndexOrder,
 } from '@pyralog/model';
 import fc from 'fast-check';
@@ -30,7 +32,7 @@ import { errorCode } from './testing/damage.ts';
 import { tableOf } from './testing/tables.ts';
 
 /** The batch of a commit record of one transaction per fact. */
-function batchOf(list: readonly Fact[]): FactBatch {
+function batchOf(list: readonly StoredFact[]): FactBatch {
   const record: DraftRecord = {
     kind: 'items',
     epoch: epoch(1),
@@ -53,10 +55,19 @@ function batchOf(list: readonly Fact[]): FactBatch {
   return read.facts;
 }
 
-/** Two facts that often share components. */
-const pair: fc.Arbitrary<[Fact, Fact]> = fc
-  .tuple(fact, fact, fc.nat({ max: 15 }))
-  .map(([a, b, shared]) => [
+/** A value next to another in the order: of a reference one of its prefix, of a short text a reference to more of it. */
+function near(value: StoredValue, digit: number): StoredValue {
+  const blob = { sha256: String(digit).repeat(64), bytes: 70_000 };
+  if (isReference(value)) return { ...value, ...blob };
+  if (value.type === 'string' || value.type === 'json')
+    return value.value.length > 80 ? value : { type: value.type, prefix: value.value, ...blob };
+  return value.type === 'bytes' ? { type: 'bytes', prefix: value.value, ...blob } : value;
+}
+
+/** Two facts that often share components, or nearly. */
+const pair: fc.Arbitrary<[StoredFact, StoredFact]> = fc
+  .tuple(fact, fact, fc.nat({ max: 31 }), fc.nat({ max: 2 }))
+  .map(([a, b, shared, digit]) => [
     a,
     {
       ...b,
@@ -64,6 +75,7 @@ const pair: fc.Arbitrary<[Fact, Fact]> = fc
       ...((shared & 2) !== 0 && { attribute: a.attribute }),
       ...((shared & 4) !== 0 && { value: a.value }),
       ...((shared & 8) !== 0 && { tx: a.tx }),
+      ...((shared & 16) !== 0 && { value: near(a.value, digit) }),
     },
   ]);
 
@@ -167,8 +179,8 @@ test('rows compare with attributes and values that are searched for', () => {
 });
 
 test('a table says when a batch has more attributes than it can number', () => {
-  const base = fc.sample(fact, { seed: 1, numRuns: 1 })[0] as Fact;
-  const named = (i: number): Fact => ({ ...base, attribute: `a${i}` });
+  const base = fc.sample(fact, { seed: 1, numRuns: 1 })[0] as StoredFact;
+  const named = (i: number): StoredFact => ({ ...base, attribute: `a${i}` });
   const table = new FactTable();
   for (let i = 0; i < TABLE_ATTRIBUTES_MAX - 1; i++) table.append(named(i));
   expect(table.fits(batchOf([named(0)]))).toBe(true);

@@ -1,14 +1,23 @@
 import { assert } from '@pyralog/base';
 import {
+  type BlobReference,
+  isReference,
   typeTag,
   VALUE_TYPES,
-  type Fact,
   type Operation,
+  type StoredFact,
+  type StoredValue,
   type Tx,
-  type Value,
   type ValueType,
 } from '@pyralog/model';
-import { valueOf, type FactBatch } from './fact-batch.ts';
+import {
+  BLOB_FLAG,
+  hashBytesOf,
+  SHA256_BYTES,
+  TAG_MASK,
+  valueOf,
+  type FactBatch,
+} from './fact-batch.ts';
 import type { FactColumns } from './fact-columns.ts';
 import { TextTable } from './text-table.ts';
 import { writeUtf8 } from './utf8-text.ts';
@@ -34,7 +43,7 @@ export class FactTable implements FactColumns {
   type: Uint8Array;
   bits: BigInt64Array;
   doubles: Float64Array;
-  /** Place in `texts` of a string, ref, bytes or json, by row; the length is 0 for others. */
+  /** Place in `texts` of a string, ref, bytes, json or reference, by row; the length is 0 for others. */
   textStart: Uint32Array;
   textLength: Uint32Array;
   texts: Uint8Array;
@@ -108,7 +117,7 @@ export class FactTable implements FactColumns {
   }
 
   /** @returns the row of the fact. */
-  append(fact: Fact): number {
+  append(fact: StoredFact): number {
     const row = this.#length;
     this.#reserveRows(1);
     const attribute = this.attributes.idOf(fact.attribute);
@@ -164,10 +173,10 @@ export class FactTable implements FactColumns {
   }
 
   typeAt(row: number): ValueType {
-    return VALUE_TYPES[this.type[row] as number] as ValueType;
+    return VALUE_TYPES[(this.type[row] as number) & TAG_MASK] as ValueType;
   }
 
-  valueAt(row: number): Value {
+  valueAt(row: number): StoredValue {
     const from = this.textStart[row] as number;
     const to = from + (this.textLength[row] as number);
     return valueOf(this, row, from, to);
@@ -194,7 +203,7 @@ export class FactTable implements FactColumns {
     return this.operation[row] === 1 ? 'assert' : 'retract';
   }
 
-  factAt(row: number): Fact {
+  factAt(row: number): StoredFact {
     assert(row >= 0 && row < this.#length, 'there is no fact of this row');
     return {
       entity: this.entityAt(row),
@@ -214,11 +223,12 @@ export class FactTable implements FactColumns {
     return this.#lastEntityId;
   }
 
-  #setValue(row: number, value: Value): void {
+  #setValue(row: number, value: StoredValue): void {
     this.type[row] = typeTag(value.type);
     this.textStart[row] = this.#textBytes;
     this.textLength[row] = 0;
     this.bits[row] = 0n;
+    if (isReference(value)) return this.#setReference(row, value);
     switch (value.type) {
       case 'bool':
         this.bits[row] = value.value ? 1n : 0n;
@@ -244,6 +254,21 @@ export class FactTable implements FactColumns {
         this.#endText(row, writeUtf8(value.value, this.texts, this.#textBytes));
         return;
     }
+  }
+
+  #setReference(row: number, reference: BlobReference): void {
+    const { prefix } = reference;
+    this.type[row] = (this.type[row] as number) | BLOB_FLAG;
+    this.bits[row] = BigInt(reference.bytes);
+    this.#reserveTexts(prefix.length * 3 + SHA256_BYTES);
+    let end = this.#textBytes;
+    if (typeof prefix === 'string') end = writeUtf8(prefix, this.texts, end);
+    else {
+      this.texts.set(prefix, end);
+      end += prefix.length;
+    }
+    this.texts.set(hashBytesOf(reference), end);
+    this.#endText(row, end + SHA256_BYTES);
   }
 
   #endText(row: number, end: number): void {

@@ -10,14 +10,16 @@
  *             | int, instant: (value xor 2^63):u64be  // -1 → 7f ff ff ff ff ff ff ff
  *             | double: u64be of the IEEE bits, all flipped if negative, else the sign bit
  *             | string, ref, json, bytes: text
+ *             | reference to a blob: its prefix as text, but 00 01 u8[32] (SHA-256) instead of 00 00
  *   tx       := u64be
  *
  * A leading part of the components gives a key at or below all keys that continue it.
  */
-import { ByteReader, must } from '@pyralog/base';
-import { type Fact, type IndexOrder, type Tx, type Value } from '@pyralog/model';
-import { TAG_BOOL, TAG_DOUBLE, TAG_STRING } from './fact-batch.ts';
+import { ByteReader, must, TruncatedError } from '@pyralog/base';
+import { type IndexOrder, type StoredFact, type StoredValue, type Tx } from '@pyralog/model';
+import { SHA256_BYTES, TAG_BOOL, TAG_DOUBLE, TAG_MASK, TAG_STRING } from './fact-batch.ts';
 import type { FactTable } from './fact-table.ts';
+import { hashLength } from './row-order.ts';
 import { utf8Of } from './utf8-text.ts';
 import { valueProbe, type ValueProbe } from './value-probe.ts';
 
@@ -25,12 +27,15 @@ import { valueProbe, type ValueProbe } from './value-probe.ts';
 export interface KeyParts {
   readonly entity?: string | undefined;
   readonly attribute?: string | undefined;
-  readonly value?: Value | undefined;
+  readonly value?: StoredValue | undefined;
   readonly tx?: Tx | undefined;
 }
 
 /** Behind a 0 that belongs to a text. */
 const ESCAPED = 0xff;
+/** Behind a 0 that ends a text, or the prefix of a reference. */
+const ENDED = 0;
+const REFERS = 1;
 const NO_TEXT = new Uint8Array(0);
 
 type Component = 'entity' | 'attribute' | 'value' | 'tx';
@@ -44,7 +49,7 @@ export const KEY_COMPONENTS: Readonly<Record<IndexOrder, readonly Component[]>> 
 };
 
 /** Key of a fact in an order. */
-export function factKey(order: IndexOrder, fact: Fact): Uint8Array {
+export function factKey(order: IndexOrder, fact: StoredFact): Uint8Array {
   return indexKey(order, fact);
 }
 
@@ -53,7 +58,7 @@ export function indexKey(order: IndexOrder, parts: KeyParts): Uint8Array {
   writer.begin();
   for (const component of KEY_COMPONENTS[order]) {
     if (parts[component] === undefined) break;
-    if (component === 'value') writer.value(parts.value as Value);
+    if (component === 'value') writer.value(parts.value as StoredValue);
     else if (component === 'tx') writer.u64(parts.tx as bigint);
     else writer.utf8(parts[component] as string);
   }
@@ -69,8 +74,10 @@ export function rowKey(order: IndexOrder, table: FactTable, row: number): Uint8A
       writer.text(table.attributes.bytesAt(table.attribute[row] as number));
     } else if (component === 'tx') writer.u64(table.tx[row] as bigint);
     else {
-      const tag = must(table.type[row], 'the row is in the table');
-      writer.columns(tag, table.bits[row] as bigint, table.textBytesAt(row));
+      const tag = must(table.type[row], 'the row is in the table') & TAG_MASK;
+      const text = table.textBytesAt(row);
+      const end = text.length - hashLength(table, row);
+      writer.columns(tag, table.bits[row] as bigint, text.subarray(0, end), text.subarray(end));
     }
   }
   return writer.key();
@@ -93,28 +100,31 @@ class KeyWriter {
     this.text(utf8Of(text));
   }
 
-  text(bytes: Uint8Array): void {
-    this.#reserve(bytes.length * 2 + 2);
+  /** @param hash of a reference; empty: none */
+  text(bytes: Uint8Array, hash: Uint8Array = NO_TEXT): void {
+    this.#reserve(bytes.length * 2 + 2 + hash.length);
     for (let i = 0; i < bytes.length; i++) {
       const byte = bytes[i] as number;
       this.#bytes[this.#length++] = byte;
       if (byte === 0) this.#bytes[this.#length++] = ESCAPED;
     }
     this.#bytes[this.#length++] = 0;
-    this.#bytes[this.#length++] = 0;
+    this.#bytes[this.#length++] = hash.length === 0 ? ENDED : REFERS;
+    this.#bytes.set(hash, this.#length);
+    this.#length += hash.length;
   }
 
-  value(value: Value): void {
+  value(value: StoredValue): void {
     const probe = valueProbe(value);
     doubleView.setFloat64(0, probe.double);
     const bits = value.type === 'double' ? doubleView.getBigInt64(0) : probe.bits;
-    this.columns(probe.tag, bits, probe.text);
+    this.columns(probe.tag, bits, probe.text, probe.hash);
   }
 
   /** @param bits as in the columns of facts: of a double its IEEE bits. */
-  columns(tag: number, bits: bigint, text: Uint8Array): void {
+  columns(tag: number, bits: bigint, text: Uint8Array, hash: Uint8Array): void {
     this.#byte(tag);
-    if (tag >= TAG_STRING) this.text(text);
+    if (tag >= TAG_STRING) this.text(text, hash);
     else if (tag === TAG_BOOL) this.#byte(Number(bits));
     else if (tag === TAG_DOUBLE) this.u64(bits < 0n ? ~bits : bits ^ -SIGN);
     else this.u64(bits ^ -SIGN);
@@ -161,18 +171,18 @@ export class KeyReader {
 
   /** UTF-8 of an entity or attribute, or bytes. @throws TruncatedError, as all of it */
   text(): Uint8Array {
-    const text: number[] = [];
-    for (;;) {
-      const byte = this.#bytes.u8();
-      if (byte === 0 && this.#bytes.u8() !== ESCAPED) return Uint8Array.from(text);
-      text.push(byte);
-    }
+    const { text, end } = this.#ended();
+    if (end !== ENDED) throw new TruncatedError('a text of a key does not end as one');
+    return text;
   }
 
   value(): ValueProbe {
     const tag = this.#bytes.u8();
-    const probe = { tag, bits: 0n, double: 0, text: NO_TEXT };
-    if (tag >= TAG_STRING) return { ...probe, text: this.text() };
+    const probe = { tag, bits: 0n, double: 0, text: NO_TEXT, hash: NO_TEXT };
+    if (tag >= TAG_STRING) {
+      const { text, end } = this.#ended();
+      return { ...probe, text, hash: end === REFERS ? this.#bytes.raw(SHA256_BYTES) : NO_TEXT };
+    }
     if (tag === TAG_BOOL) return { ...probe, bits: BigInt(this.#bytes.u8()) };
     const bits = this.u64();
     if (tag !== TAG_DOUBLE) return { ...probe, bits: BigInt.asIntN(64, bits ^ SIGN) };
@@ -183,5 +193,19 @@ export class KeyReader {
   u64(): bigint {
     const bytes = this.#bytes.raw(8);
     return new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0);
+  }
+
+  /** A text, and what stands behind the 0 that ends it. */
+  #ended(): { readonly text: Uint8Array; readonly end: typeof ENDED | typeof REFERS } {
+    const text: number[] = [];
+    for (;;) {
+      const byte = this.#bytes.u8();
+      if (byte === 0) {
+        const end = this.#bytes.u8();
+        if (end === ENDED || end === REFERS) return { text: Uint8Array.from(text), end };
+        if (end !== ESCAPED) throw new TruncatedError('a text of a key does not end as one');
+      }
+      text.push(byte);
+    }
   }
 }

@@ -14,7 +14,8 @@ const DATABASE_NAME = /^[a-z][a-z0-9-]{0,47}$/;
 const SEGMENT_NAME = new RegExp(`^(\\d{${GENERATION_DIGITS}})-(\\d{${OFFSET_DIGITS}})\\.arrow$`);
 const RUN_NAME = new RegExp(`^(${INDEX_ORDERS.join('|')})-(0|[1-9]\\d?)-(${HASH})\\.run$`);
 const MANIFEST_KEY = new RegExp(`/(\\d{${MANIFEST_DIGITS}})\\.json$`);
-const CLAIM = new RegExp(`^${HASH}$`);
+const SHA256 = new RegExp(`^${HASH}$`);
+const BLOB_KEY = new RegExp(`^[^/]+/blobs/(${HASH})$`);
 const INFO_KEY = /^([^/]+)\/database\.json$/;
 
 /**
@@ -76,7 +77,7 @@ export function parseRunName(
 
 /** Key of what was too large for a record of a log, by the SHA-256 of its bytes, hexadecimal. */
 export function claimKey(database: string, sha256: string): string {
-  assert(CLAIM.test(sha256), `no SHA-256: ${sha256}`);
+  assert(SHA256.test(sha256), `no SHA-256: ${sha256}`);
   return `${checked(database)}/claims/${sha256}`;
 }
 
@@ -104,8 +105,13 @@ export function parseManifestKey(key: string): number | undefined {
 
 /** Values above 64 KiB, by the SHA-256 of their bytes. */
 export function blobKey(database: string, sha256: string): string {
-  assert(new RegExp(`^${HASH}$`).test(sha256), 'a blob is named by a SHA-256');
+  assert(SHA256.test(sha256), `no SHA-256: ${sha256}`);
   return `${checked(database)}/blobs/${sha256}`;
+}
+
+/** @returns the SHA-256 that the blob with this key is named by. */
+export function parseBlobKey(key: string): string | undefined {
+  return BLOB_KEY.exec(key)?.[1];
 }
 
 /** All segments of a partition begin with it. */

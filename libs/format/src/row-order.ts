@@ -1,5 +1,5 @@
 import type { IndexOrder } from '@pyralog/model';
-import { TAG_DOUBLE, TAG_STRING } from './fact-batch.ts';
+import { BLOB_FLAG, SHA256_BYTES, TAG_DOUBLE, TAG_MASK, TAG_STRING } from './fact-batch.ts';
 import type { FactColumns, Texts } from './fact-columns.ts';
 
 /** Order of two rows, of the same columns or of others, in an index order. */
@@ -68,11 +68,28 @@ function compareAttributes(a: FactColumns, i: number, b: FactColumns, j: number)
 function compareRowValues(a: FactColumns, i: number, b: FactColumns, j: number): number {
   const tag = a.type[i] as number;
   const otherTag = b.type[j] as number;
+  if (((tag | otherTag) & BLOB_FLAG) !== 0) return compareReferences(a, i, b, j);
   if (tag !== otherTag) return tag - otherTag;
   if (tag >= TAG_STRING)
     return compareRange(a.texts, a.textFrom(i), a.textTo(i), b.texts, b.textFrom(j), b.textTo(j));
   if (tag === TAG_DOUBLE) return compareNumbers(a.doubles[i] as number, b.doubles[j] as number);
   return compareNumbers(a.bits[i] as bigint, b.bits[j] as bigint);
+}
+
+/** Values of two rows, at least one of them a reference: by prefix, behind an inline value, by SHA-256. */
+function compareReferences(a: FactColumns, i: number, b: FactColumns, j: number): number {
+  const types = ((a.type[i] as number) & TAG_MASK) - ((b.type[j] as number) & TAG_MASK);
+  if (types !== 0) return types;
+  const [aEnd, bEnd] = [a.textTo(i) - hashLength(a, i), b.textTo(j) - hashLength(b, j)];
+  return (
+    compareRange(a.texts, a.textFrom(i), aEnd, b.texts, b.textFrom(j), bEnd) ||
+    compareRange(a.texts, aEnd, a.textTo(i), b.texts, bEnd, b.textTo(j))
+  );
+}
+
+/** Bytes of a SHA-256 at the end of a row's text. */
+export function hashLength({ type }: Pick<FactColumns, 'type'>, row: number): number {
+  return ((type[row] as number) & BLOB_FLAG) === 0 ? 0 : SHA256_BYTES;
 }
 
 function compareTexts(a: Texts, i: number, b: Texts, j: number): number {

@@ -1,5 +1,12 @@
 import { compareBytes } from '@pyralog/base';
-import { equalValues, INDEX_ORDERS, tx, type Fact, type IndexOrder } from '@pyralog/model';
+import {
+  equalValues,
+  INDEX_ORDERS,
+  tx,
+  type StoredFact,
+  type StoredValue,
+  type IndexOrder,
+} from '@pyralog/model';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Codec } from './codec.ts';
@@ -28,7 +35,7 @@ beforeAll(async () => {
   portable = await createPortableCodec();
 });
 
-function encode(order: IndexOrder, list: readonly Fact[], by: Codec = codec): EncodedRun {
+function encode(order: IndexOrder, list: readonly StoredFact[], by: Codec = codec): EncodedRun {
   return encodeRun(
     { order, part: 'history', level: 0, table: tableOf(list), rows: sortedRows(order, list) },
     by,
@@ -48,16 +55,23 @@ function blocksOf(bytes: Uint8Array, by: Codec = codec): FactBatch[] {
   );
 }
 
-const factsOf = (batch: FactBatch): Fact[] =>
+const factsOf = (batch: FactBatch): StoredFact[] =>
   Array.from({ length: batch.length }, (_, row) => batch.factAt(row));
-const readFacts = (bytes: Uint8Array): Fact[] => blocksOf(bytes).flatMap(factsOf);
+const readFacts = (bytes: Uint8Array): StoredFact[] => blocksOf(bytes).flatMap(factsOf);
+
+/** Numbers, texts, and now and then a reference to a blob. */
+function valueOf(i: number): StoredValue {
+  if (i % 2 === 0) return { type: 'int', value: BigInt(i) };
+  if (i % 3 !== 1) return { type: 'string', value: `text ${i}` };
+  return { type: 'string', prefix: `text ${i}`, sha256: '0af5'.repeat(16), bytes: 70_000 };
+}
 
 /** Many facts of few entities, so that entities fill blocks. */
-function many(count: number, perEntity: number): Fact[] {
-  return Array.from({ length: count }, (_, i): Fact => ({
+function many(count: number, perEntity: number): StoredFact[] {
+  return Array.from({ length: count }, (_, i): StoredFact => ({
     entity: `e:${Math.floor(i / perEntity)}`,
     attribute: `a${i % 3}`,
-    value: i % 2 === 0 ? { type: 'int', value: BigInt(i) } : { type: 'string', value: `text ${i}` },
+    value: valueOf(i),
     tx: tx(BigInt(i) * 1024n),
     operation: i % 5 === 0 ? 'retract' : 'assert',
   }));
@@ -109,7 +123,7 @@ describe.each(INDEX_ORDERS)('a run in order %s', (order) => {
     const other = encode(order, list.toReversed(), portable);
     expect(other.hash).toBe(one.hash);
     expect(blocksOf(other.bytes, portable).flatMap(factsOf)).toEqual(readFacts(one.bytes));
-    const changed = list.map((fact, i): Fact =>
+    const changed = list.map((fact, i): StoredFact =>
       i === 1234 ? { ...fact, operation: 'retract' } : fact,
     );
     expect(encode(order, changed).hash).not.toBe(one.hash);
@@ -172,17 +186,52 @@ test('rows that do not rise are a defect, not a file', () => {
   }
 });
 
+test('a batch has blobs among other values, alone, and none, in every order of arrival', () => {
+  const base = many(1, 1)[0] as StoredFact;
+  const blobs = (['string', 'json', 'bytes'] as const).map((type): StoredFact => {
+    const blob = { sha256: `0${type.length}`.repeat(32), bytes: 65_537 };
+    return {
+      ...base,
+      attribute: type,
+      value:
+        type === 'bytes'
+          ? { type, prefix: new Uint8Array(256).fill(255), ...blob }
+          : { type, prefix: 'ä'.repeat(128), ...blob },
+    };
+  });
+  const others: StoredFact[] = [
+    { ...base, attribute: 'a', value: { type: 'bytes', value: Uint8Array.of(1) } },
+    { ...base, attribute: 'b', value: { type: 'int', value: -1n } },
+    { ...base, attribute: 'c', value: { type: 'double', value: 0.1 } },
+    { ...base, attribute: 'd', value: { type: 'string', value: 'ä'.repeat(128) } },
+  ];
+  // Of one prefix: by their hashes, and not by their txs.
+  const alike = ['ff', '80', '01'].map((hash, i): StoredFact => ({
+    ...base,
+    value: { type: 'string', prefix: 'p', sha256: hash.repeat(32), bytes: 70_000 },
+    tx: tx(BigInt(i)),
+  }));
+  const lists = [blobs, others, alike, [...blobs, ...others], [...others, ...blobs, ...alike]];
+  for (const list of lists)
+    for (const order of ['eavt', 'avet'] as const) {
+      const { bytes } = encode(order, list);
+      const expected = [...sortedRows(order, list)].map((row) => list[row]);
+      expect(readFacts(bytes)).toEqual(expected);
+      verifyRun(bytes, codec);
+    }
+});
+
 test('values of a megabyte, and only bytes, and only doubles come back', () => {
-  const base = many(1, 1)[0] as Fact;
-  const large: Fact = {
+  const base = many(1, 1)[0] as StoredFact;
+  const large: StoredFact = {
     ...base,
     value: { type: 'bytes', value: new Uint8Array(1_000_000).fill(7) },
   };
-  const double: Fact = { ...base, value: { type: 'double', value: -Infinity } };
+  const double: StoredFact = { ...base, value: { type: 'double', value: -Infinity } };
   for (const list of [[large], [double], [double, large]]) {
     const read = readFacts(encode('avet', list).bytes);
     expect(
-      read.map((fact) => equalValues(fact.value, (list[read.indexOf(fact)] as Fact).value)),
+      read.map((fact) => equalValues(fact.value, (list[read.indexOf(fact)] as StoredFact).value)),
     ).toEqual(list.map(() => true));
   }
 });

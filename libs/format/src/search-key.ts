@@ -1,9 +1,9 @@
 import { TruncatedError, utf8Encode } from '@pyralog/base';
 import { type IndexOrder, PyralogError, type Tx, TX_LAST, tx as asTx } from '@pyralog/model';
-import { TAG_DOUBLE, TAG_STRING } from './fact-batch.ts';
+import { TAG_DOUBLE, TAG_MASK, TAG_STRING } from './fact-batch.ts';
 import type { FactColumns, Texts } from './fact-columns.ts';
 import { indexKey, KEY_COMPONENTS, type KeyParts, KeyReader } from './index-key.ts';
-import { compareNumbers, compareRange } from './row-order.ts';
+import { compareNumbers, compareRange, hashLength } from './row-order.ts';
 import { valueProbe, type ValueProbe } from './value-probe.ts';
 
 /**
@@ -97,17 +97,16 @@ export function compareAttribute(columns: FactColumns, row: number, attribute: U
 
 /** Order of a row's value and another. */
 export function compareToProbe(columns: FactColumns, row: number, value: ValueProbe): number {
-  const tag = columns.type[row] as number;
+  const tag = (columns.type[row] as number) & TAG_MASK;
   if (tag !== value.tag) return tag - value.tag;
   if (tag >= TAG_STRING) {
-    const { text } = value;
-    return compareRange(
-      columns.texts,
-      columns.textFrom(row),
-      columns.textTo(row),
-      text,
-      0,
-      text.length,
+    const { texts } = columns;
+    const { text, hash } = value;
+    const to = columns.textTo(row);
+    const end = to - hashLength(columns, row);
+    return (
+      compareRange(texts, columns.textFrom(row), end, text, 0, text.length) ||
+      compareRange(texts, end, to, hash, 0, hash.length)
     );
   }
   if (tag === TAG_DOUBLE) return compareNumbers(columns.doubles[row] as number, value.double);

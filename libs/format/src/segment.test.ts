@@ -1,5 +1,5 @@
 import { compareUtf8 } from '@pyralog/base';
-import { epoch, logOffset, ownerId, tx, type Fact, type LogOffset } from '@pyralog/model';
+import { epoch, logOffset, ownerId, tx, type StoredFact, type LogOffset } from '@pyralog/model';
 import fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
 import type { Codec } from './codec.ts';
@@ -80,7 +80,7 @@ function encode({ state, records, to }: Range): EncodedSegment {
 
 interface Content {
   readonly footer: SegmentFooter;
-  readonly facts: readonly Fact[];
+  readonly facts: readonly StoredFact[];
   readonly records: readonly SegmentRecord[];
 }
 
@@ -98,7 +98,7 @@ function read(bytes: Uint8Array): Content {
 }
 
 /** A record with its facts, however it was read. */
-function whole(record: SegmentRecord['record'], factAt: (row: number) => Fact): unknown {
+function whole(record: SegmentRecord['record'], factAt: (row: number) => StoredFact): unknown {
   if (record.kind === 'epoch') return record;
   const { items, ...header } = record;
   return {
@@ -118,7 +118,7 @@ test('every record of a range can be rebuilt from its segment, and the state bef
       const { footer, facts, records } = read(encode(log).bytes);
       expect(footer.state).toEqual(log.state);
       expect(records.map((each) => each.offset)).toEqual(log.records.map((each) => each.offset));
-      expect(records.map(({ record }) => whole(record, (row) => facts[row] as Fact))).toEqual(
+      expect(records.map(({ record }) => whole(record, (row) => facts[row] as StoredFact))).toEqual(
         log.records.map(({ record }) =>
           whole(record, (row) =>
             record.kind === 'items' ? record.facts.factAt(row) : (undefined as never),
@@ -154,7 +154,7 @@ test('the transactions of a segment name the rows of their facts', () => {
 /** A claim, a commit of two facts and a rejection. */
 const example: Range = (() => {
   const owner = ownerId('09'.repeat(16));
-  const name: Fact = {
+  const name: StoredFact = {
     entity: 'person:1',
     attribute: 'name',
     value: { type: 'string', value: 'Alice' },
@@ -176,7 +176,19 @@ const example: Range = (() => {
         kind: 'commit',
         offset: logOffset(0),
         tx: name.tx,
-        facts: [name, { ...name, attribute: 'a' }],
+        facts: [
+          name,
+          {
+            ...name,
+            attribute: 'a',
+            value: {
+              type: 'bytes',
+              prefix: Uint8Array.of(1, 2),
+              sha256: '0af5'.repeat(16),
+              bytes: 70_000,
+            },
+          },
+        ],
       },
       { kind: 'rejected', offset: logOffset(1), rejection: { code: 'busy', detail: 'no room' } },
     ],
@@ -213,7 +225,7 @@ test('a segment of many pages and blocks, and one without a record, come back', 
     { offset: logOffset(0), record: claim },
   ];
   for (let seq = 1; seq <= 5000; seq++) {
-    const fact: Fact = {
+    const fact: StoredFact = {
       entity: `e:${seq % 17}`,
       attribute: 'n',
       value: { type: 'int', value: BigInt(seq) },
@@ -226,8 +238,8 @@ test('a segment of many pages and blocks, and one without a record, come back', 
   }
   const content = read(encode({ state: emptyLogState(), records, to: logOffset(5001) }).bytes);
   expect(content.records.length).toBe(5001);
-  expect(content.facts.map((fact) => fact.value.value)).toEqual(
-    Array.from({ length: 5000 }, (_, i) => BigInt(i + 1)),
+  expect(content.facts.map((fact) => fact.value)).toEqual(
+    Array.from({ length: 5000 }, (_, i) => ({ type: 'int', value: BigInt(i + 1) })),
   );
   for (const { tx, from, to } of transactionsOf(content.records)) {
     expect([from, to]).toEqual([Number(tx) - 1, Number(tx)]);

@@ -1,4 +1,5 @@
-import { typeTag, type Value } from '@pyralog/model';
+import { isReference, type StoredValue, typeTag } from '@pyralog/model';
+import { hashBytesOf } from './fact-batch.ts';
 import { utf8Of } from './utf8-text.ts';
 
 /** A value taken apart for comparison with rows. */
@@ -8,28 +9,36 @@ export interface ValueProbe {
   /** int, instant, and bool as 0 or 1. */
   readonly bits: bigint;
   readonly double: number;
-  /** UTF-8 of string, ref and json, or the bytes. */
+  /** UTF-8 of string, ref and json, or the bytes; the prefix of a reference. */
   readonly text: Uint8Array;
+  /** The SHA-256 of a reference; of other values empty, which comes first. */
+  readonly hash: Uint8Array;
 }
 
 const NO_BYTES = new Uint8Array(0);
 
 /** Takes a value apart once, to be compared with many rows. */
-export function valueProbe(value: Value): ValueProbe {
+export function valueProbe(value: StoredValue): ValueProbe {
   const tag = typeTag(value.type);
+  const probe = { tag, bits: 0n, double: 0, text: NO_BYTES, hash: NO_BYTES };
+  if (isReference(value)) {
+    const { prefix } = value;
+    const text = typeof prefix === 'string' ? utf8Of(prefix) : prefix;
+    return { ...probe, text, hash: hashBytesOf(value) };
+  }
   switch (value.type) {
     case 'bool':
-      return { tag, bits: value.value ? 1n : 0n, double: 0, text: NO_BYTES };
+      return { ...probe, bits: value.value ? 1n : 0n };
     case 'int':
     case 'instant':
-      return { tag, bits: value.value, double: 0, text: NO_BYTES };
+      return { ...probe, bits: value.value };
     case 'double':
-      return { tag, bits: 0n, double: value.value, text: NO_BYTES };
+      return { ...probe, double: value.value };
     case 'bytes':
-      return { tag, bits: 0n, double: 0, text: value.value };
+      return { ...probe, text: value.value };
     case 'string':
     case 'ref':
     case 'json':
-      return { tag, bits: 0n, double: 0, text: utf8Of(value.value) };
+      return { ...probe, text: utf8Of(value.value) };
   }
 }

@@ -4,6 +4,7 @@ import { ArrowBatch, END_MARKER, readArrowFooter, type FileBlock } from './arrow
 import type { Codec } from './codec.ts';
 import { hashBlock, hashTexts } from './content-hash.ts';
 import { damaged, decodeSafely } from './damage.ts';
+import type { FactBatch } from './fact-batch.ts';
 import { decodeRunBlock, parseRunFooter, startRunHash, type RunFooter } from './run.ts';
 import {
   decodeSegmentBlock,
@@ -16,16 +17,22 @@ import {
 /**
  * Reads every byte of a run: checksums, the places of all parts, and
  * the identity of the content.
+ * @param onFacts is given the facts of every block
  * @throws object-damaged, format-unknown
  */
-export function verifyRun(bytes: Uint8Array, codec: Codec, what = 'run'): RunFooter {
+export function verifyRun(
+  bytes: Uint8Array,
+  codec: Codec,
+  what = 'run',
+  onFacts: (facts: FactBatch) => void = () => undefined,
+): RunFooter {
   const footer = parseRunFooter(bytes, bytes.length, codec, what);
   if ('missing' in footer) throw damaged(what, 'it was cut short');
   const hash = startRunHash(footer.order, footer.part);
   return decodeSafely(what, () => {
     verifyPlaces(bytes, footer.headCrc, footer.blocks, [], what);
     footer.blocks.forEach((block, index) => {
-      decodeRunBlock(footer, index, cut(bytes, block), codec, what);
+      onFacts(decodeRunBlock(footer, index, cut(bytes, block), codec, what));
       hashBatch(hash, cut(bytes, block), codec, what);
     });
     hashTexts(hash, footer.attributes);
@@ -35,14 +42,19 @@ export function verifyRun(bytes: Uint8Array, codec: Codec, what = 'run'): RunFoo
 }
 
 /** Reads every byte of a segment, as {@link verifyRun} does of a run. */
-export function verifySegment(bytes: Uint8Array, codec: Codec, what = 'segment'): SegmentFooter {
+export function verifySegment(
+  bytes: Uint8Array,
+  codec: Codec,
+  what = 'segment',
+  onFacts: (facts: FactBatch) => void = () => undefined,
+): SegmentFooter {
   const footer = parseSegmentFooter(bytes, bytes.length, codec, what);
   if ('missing' in footer) throw damaged(what, 'it was cut short');
   const hash = startSegmentHash(footer.generation, footer.to, footer.state);
   return decodeSafely(what, () => {
     verifyPlaces(bytes, footer.headCrc, footer.blocks, footer.pages, what);
     footer.blocks.forEach((block, index) => {
-      decodeSegmentBlock(footer, index, cut(bytes, block), codec, what);
+      onFacts(decodeSegmentBlock(footer, index, cut(bytes, block), codec, what));
       hashBatch(hash, cut(bytes, block), codec, what);
     });
     footer.pages.forEach((page, index) => {

@@ -16,11 +16,13 @@ import {
   compareFacts,
   compareValues,
   epoch,
-  type Fact,
+  type StoredFact,
   INDEX_ORDERS,
   type IndexOrder,
+  isReference,
   logOffset,
   ownerId,
+  type StoredValue,
   tx,
   TX_NONE,
   type Value,
@@ -47,13 +49,13 @@ const TXS = 500n;
 
 const codec = await createCodec();
 
-const all: Fact[] = [];
+const all: StoredFact[] = [];
 const files = new Map<string, Uint8Array>();
 let view: IndexView;
 beforeAll(() => {
   const seen = new Set<string>();
   const parts = Array.from({ length: PARTS }, (_, part) => {
-    const facts: Fact[] = [];
+    const facts: StoredFact[] = [];
     for (let i = 0; facts.length < FACTS; i++) {
       const fact = made(part, i);
       const id = Buffer.from(factKey('eavt', fact)).toString('hex');
@@ -63,13 +65,13 @@ beforeAll(() => {
     return facts;
   });
   all.push(...parts.flat());
-  const live = parts.pop() as Fact[];
+  const live = parts.pop() as StoredFact[];
   view = { runs: parts.flatMap((facts, i) => runsOf(facts, i)), parts: [liveOf(live)] };
   for (const { footer } of view.runs) expect(footer.blocks.length, footer.order).toBeGreaterThan(1);
 });
 
 /** The same for ever; a third of them are of one hot entity. */
-function made(part: number, i: number): Fact {
+function made(part: number, i: number): StoredFact {
   let state = part * 1_000_003 + i;
   const draw = (below: number): number => {
     // A step of splitmix32.
@@ -78,27 +80,30 @@ function made(part: number, i: number): Fact {
     mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97);
     return ((mixed ^ (mixed >>> 15)) >>> 0) % below;
   };
-  const values: readonly Value[] = [
+  const hash = draw(5).toString(16).repeat(64);
+  const values: readonly StoredValue[] = [
     { type: 'int', value: BigInt(draw(41)) },
     { type: 'string', value: `text ${draw(37)}` },
     { type: 'ref', value: `e:${draw(ENTITIES)}` },
+    // Few prefixes, some of which are inline values too.
+    { type: 'string', prefix: `text ${draw(5)}`, sha256: hash, bytes: 70_000 },
   ];
   return {
     entity: draw(3) === 0 ? 'e:7' : `e:${draw(ENTITIES)}`,
     attribute: `a${draw(5)}`,
-    value: values[draw(3)] as Value,
+    value: values[draw(4)] as StoredValue,
     tx: tx(BigInt(part) * TXS + BigInt(draw(Number(TXS)))),
     operation: draw(2) === 0 ? 'assert' : 'retract',
   };
 }
 
-function listed(order: IndexOrder, facts: readonly Fact[]): Fact[] {
+function listed(order: IndexOrder, facts: readonly StoredFact[]): StoredFact[] {
   return facts
     .filter(({ value }) => order !== 'vaet' || value.type === 'ref')
     .toSorted((a, b) => compareFacts(order, a, b));
 }
 
-function runsOf(facts: readonly Fact[], number: number): RunHandle[] {
+function runsOf(facts: readonly StoredFact[], number: number): RunHandle[] {
   return INDEX_ORDERS.map((order): RunHandle => {
     const table = new FactTable();
     const rows = Uint32Array.from(listed(order, facts), (fact) => table.append(fact));
@@ -112,7 +117,7 @@ function runsOf(facts: readonly Fact[], number: number): RunHandle[] {
   });
 }
 
-function liveOf(facts: readonly Fact[]): LivePart {
+function liveOf(facts: readonly StoredFact[]): LivePart {
   const part = new LivePart();
   for (let from = 0; from < facts.length; from += 1_000) {
     const record = decodeCommitRecord(
@@ -152,23 +157,27 @@ function answer<T>(read: Read<T>): T {
 }
 
 /** All pages of a listing. */
-function pages(order: IndexOrder, read: (after: SearchKey | undefined) => Read<Page>): Fact[] {
-  const facts: Fact[] = [];
+function pages(
+  order: IndexOrder,
+  read: (after: SearchKey | undefined) => Read<Page>,
+): StoredFact[] {
+  const facts: StoredFact[] = [];
   let after: SearchKey | undefined;
   for (;;) {
     const page = answer(read(after));
     facts.push(...page.facts);
     if (!page.more) return facts;
-    after = readSearchKey(order, factKey(order, page.facts.at(-1) as Fact));
+    after = readSearchKey(order, factKey(order, page.facts.at(-1) as StoredFact));
   }
 }
 
 /** Of each (entity, attribute, value) the newest up to a basis, where it is an assert. */
-function inForce(facts: readonly Fact[], basis: bigint): Fact[] {
-  const newest = new Map<string, Fact>();
+function inForce(facts: readonly StoredFact[], basis: bigint): StoredFact[] {
+  const newest = new Map<string, StoredFact>();
   for (const fact of facts.filter((each) => each.tx <= basis)) {
     const { entity, attribute, value } = fact;
-    const id = `${entity} ${attribute} ${value.type} ${value.value}`;
+    const text = isReference(value) ? `#${value.sha256} ${value.prefix}` : value.value;
+    const id = `${entity} ${attribute} ${value.type} ${text}`;
     const known = newest.get(id);
     if (known === undefined || known.tx < fact.tx) newest.set(id, fact);
   }
@@ -181,6 +190,18 @@ const entity = fc.nat({ max: ENTITIES }).map((n) => `e:${n}`);
 const attribute = fc.nat({ max: 5 }).map((n) => `a${n}`);
 const limit = fc.constantFrom(37, 1_000, 10_000);
 const int = fc.bigInt({ min: -1n, max: 41n }).map((value): Value => ({ type: 'int', value }));
+const text = fc
+  .tuple(fc.nat({ max: 5 }), fc.option(fc.nat({ max: 5 })))
+  .map(([number, hash]): StoredValue =>
+    hash === null
+      ? { type: 'string', value: `text ${number}` }
+      : {
+          type: 'string',
+          prefix: `text ${number}`,
+          sha256: String(hash).repeat(64),
+          bytes: 70_000,
+        },
+  );
 
 test('a listing gives, page by page, what a sort of all facts gives', () => {
   fc.assert(
@@ -201,6 +222,8 @@ test('bounds of a listing leave out what is outside of them', () => {
     fc.record({ order: fc.constant('aevt'), attribute }),
     fc.record({ order: fc.constant('avet'), attribute, value: int }),
     fc.record({ order: fc.constant('avet'), attribute, valueFrom: int, valueTo: int }),
+    fc.record({ order: fc.constant('avet'), attribute, value: text }),
+    fc.record({ order: fc.constant('avet'), attribute, valueFrom: text, valueTo: text }),
     fc.record({
       order: fc.constant('vaet'),
       value: entity.map((value): Value => ({ type: 'ref', value })),

@@ -13,7 +13,14 @@ import {
   type ValueProbe,
   valueProbe,
 } from '@pyralog/format';
-import { type Fact, type IndexOrder, TX_LAST, TX_NONE, type Tx, type Value } from '@pyralog/model';
+import {
+  type StoredFact,
+  type IndexOrder,
+  TX_LAST,
+  TX_NONE,
+  type Tx,
+  type StoredValue,
+} from '@pyralog/model';
 import { lowerBound, Merge, type Row, supplied } from './cursor.ts';
 import type { IndexView, Read, RunHandle } from './view.ts';
 
@@ -21,11 +28,11 @@ import type { IndexView, Read, RunHandle } from './view.ts';
 export interface ScanBounds {
   readonly entity?: string | undefined;
   readonly attribute?: string | undefined;
-  readonly value?: Value | undefined;
+  readonly value?: StoredValue | undefined;
   /** Inclusive. */
-  readonly valueFrom?: Value | undefined;
+  readonly valueFrom?: StoredValue | undefined;
   /** Exclusive. */
-  readonly valueTo?: Value | undefined;
+  readonly valueTo?: StoredValue | undefined;
 }
 
 /** What a scan of an index order lists. */
@@ -42,17 +49,17 @@ export interface ScanOptions {
 
 /** Facts of a listing, and whether there are more behind them. */
 export interface Page {
-  readonly facts: readonly Fact[];
+  readonly facts: readonly StoredFact[];
   readonly more: boolean;
 }
 
 /** Facts in force of an entity now, in eavt order: the current runs and the live parts are enough. */
-export function entityNow(view: IndexView, entity: string): Read<Fact[]> {
+export function entityNow(view: IndexView, entity: string): Read<StoredFact[]> {
   return entityState(view, entity, TX_LAST, isCurrent);
 }
 
 /** Facts in force of an entity at a basis, in eavt order. */
-export function entityAsOf(view: IndexView, entity: string, basis: Tx): Read<Fact[]> {
+export function entityAsOf(view: IndexView, entity: string, basis: Tx): Read<StoredFact[]> {
   return entityState(view, entity, basis, (run) => run.info.minTx <= basis);
 }
 
@@ -106,7 +113,7 @@ export function* scan(
   const useRun = mode === 'now' ? isCurrent : (run: RunHandle): boolean => run.info.minTx <= basis;
   const merge = new Merge(view, from, useRun, order === 'eavt' ? bounds.entity : undefined);
   const isBeyond = beyond(order, bounds);
-  const facts: Fact[] = [];
+  const facts: StoredFact[] = [];
   /** The newest row so far of the fact that may be in force. */
   let newest: Row | undefined;
   for (;;) {
@@ -137,7 +144,7 @@ export function* scan(
 export function* valueOwner(
   view: IndexView,
   attribute: string,
-  value: Value,
+  value: StoredValue,
 ): Read<string | undefined> {
   const page = yield* scan(
     view,
@@ -184,8 +191,8 @@ export interface DiffOptions {
 
 /** What is in force at one moment and not at the other. */
 export interface DiffResult {
-  readonly added: readonly Fact[];
-  readonly removed: readonly Fact[];
+  readonly added: readonly StoredFact[];
+  readonly removed: readonly StoredFact[];
   /** Where the next page goes on. */
   readonly next: Uint8Array | undefined;
 }
@@ -199,8 +206,8 @@ export function* diff(view: IndexView, from: Tx, to: Tx, options: DiffOptions): 
   const { after, limit } = options;
   const start = after ?? searchKey('eavt', {});
   const merge = new Merge(view, start, (run) => run.info.minTx <= late);
-  const added: Fact[] = [];
-  const removed: Fact[] = [];
+  const added: StoredFact[] = [];
+  const removed: StoredFact[] = [];
   let next: Uint8Array | undefined;
   let atEarly: Row | undefined;
   let atLate: Row | undefined;
@@ -240,11 +247,11 @@ function* entityState(
   entity: string,
   basis: Tx,
   useRun: (run: RunHandle) => boolean,
-): Read<Fact[]> {
+): Read<StoredFact[]> {
   const isWanted = ({ columns, row }: Row): boolean => columns.txAt(row) <= basis;
   const rows = yield* entityRows(view, entity, { useRun, isWanted });
   rows.sort(inOrder);
-  const facts: Fact[] = [];
+  const facts: StoredFact[] = [];
   for (const [i, each] of rows.entries()) {
     const next = rows[i + 1];
     // Of one attribute and value the newest comes last, and tells.
@@ -316,7 +323,7 @@ function isBehind({ columns, row }: Row, after: SearchKey): boolean {
   return own === tx ? compareToKey(columns, row, after) > 0 : own > tx;
 }
 
-function factOf({ columns, row }: Row): Fact {
+function factOf({ columns, row }: Row): StoredFact {
   return columns.factAt(row);
 }
 

@@ -3,6 +3,10 @@ import { type LogOffset, logOffset, PyralogError } from '@pyralog/model';
 import { type LogFiles, logFileName, logFilesIn, SYSTEM_FILES } from './files.ts';
 import { FILE_HEADER_BYTES } from './frame.ts';
 import { LogFile } from './local-file.ts';
+import type { StoredRecord } from './log.ts';
+
+/** Is given a record of a topic. */
+type OnRecord = (topic: string, record: StoredRecord) => void;
 
 /** What a full read of one file of a local log found. */
 export interface FileReport {
@@ -18,20 +22,28 @@ export interface FileReport {
  * Reads every frame of every file of a local log's folder, and goes on behind what is damaged. Opens
  * nothing for writing and takes no lock: a process that writes the log only adds to what is read here.
  * A torn tail of a newest file is no damage: it was never acknowledged, and is cut when the log is opened.
+ * @param onRecord is given every record that is whole
  * @throws what the file system throws
  */
 export function* verifyLocalLog(
   dir: string,
+  onRecord: OnRecord = () => undefined,
   files: LogFiles = SYSTEM_FILES,
 ): Generator<FileReport> {
   for (const topic of foldersIn(files, dir)) {
     for (const partition of foldersIn(files, join(dir, topic)))
-      for (const report of verifyPartition(files, join(dir, topic, partition)))
+      for (const report of verifyPartition(files, join(dir, topic, partition), (record) =>
+        onRecord(topic, record),
+      ))
         yield { topic, ...report };
   }
 }
 
-function* verifyPartition(files: LogFiles, folder: string): Generator<Omit<FileReport, 'topic'>> {
+function* verifyPartition(
+  files: LogFiles,
+  folder: string,
+  onRecord: (record: StoredRecord) => void,
+): Generator<Omit<FileReport, 'topic'>> {
   const firsts = logFilesIn(files, folder);
   for (const [i, first] of firsts.entries()) {
     const path = join(folder, logFileName(first));
@@ -40,7 +52,7 @@ function* verifyPartition(files: LogFiles, folder: string): Generator<Omit<FileR
       file = LogFile.open(files, path, first, true);
       yield file === undefined
         ? headerMissing(path, i === firsts.length - 1)
-        : verifyFile(file, firsts[i + 1]);
+        : verifyFile(file, firsts[i + 1], onRecord);
     } catch (error) {
       if (!(error instanceof PyralogError)) throw error;
       yield { file: path, records: 0, bytes: 0, problem: error };
@@ -51,7 +63,11 @@ function* verifyPartition(files: LogFiles, folder: string): Generator<Omit<FileR
 }
 
 /** @param following the first offset of the next file; undefined for the newest */
-function verifyFile(file: LogFile, following: LogOffset | undefined): Omit<FileReport, 'topic'> {
+function verifyFile(
+  file: LogFile,
+  following: LogOffset | undefined,
+  onRecord: (record: StoredRecord) => void,
+): Omit<FileReport, 'topic'> {
   let next: number = file.first;
   let records = 0;
   const frames = file.frames(FILE_HEADER_BYTES);
@@ -76,6 +92,7 @@ function verifyFile(file: LogFile, following: LogOffset | undefined): Omit<FileR
       const problem = file.damage(position, `offset ${record.offset} stands where ${next} should`);
       return { file: file.path, records, bytes: position, problem };
     }
+    onRecord(record);
     next++;
     records++;
   }

@@ -9,6 +9,9 @@ import { bytesValue, doubleValue, instantValue, refValue } from './value-constru
 import { bytesOf, printValue } from './value-json.ts';
 import { formatValue } from './value-text.ts';
 
+/** What is asked of an attribute that values are given to. */
+type TypedAttribute = Pick<AttributeDefinition, 'ident' | 'valueType'>;
+
 /**
  * The value that a writer means for an attribute.
  *
@@ -17,7 +20,7 @@ import { formatValue } from './value-text.ts';
  * int, nor `"5"` a number: what looks like it is mostly a mistake somewhere else.
  * @throws type-mismatch naming attribute, expected and given
  */
-export function coerceValue(input: InputValue, definition: AttributeDefinition): Value {
+export function coerceValue(input: InputValue, definition: TypedAttribute): Value {
   const { value, plain } = input;
   const expected = definition.valueType;
   if (value.type === expected) return value;
@@ -56,7 +59,7 @@ export function coerceValue(input: InputValue, definition: AttributeDefinition):
 }
 
 /** Infinity, refs, instants and bytes have a text, but none in JSON: bytes `"1234"` are not the number. */
-function toJson(value: Value, definition: AttributeDefinition): Value {
+function toJson(value: Value, definition: TypedAttribute): Value {
   if (value.type === 'string') return { type: 'json', value: JSON.stringify(value.value) };
   const isJson =
     value.type === 'int' ||
@@ -66,7 +69,7 @@ function toJson(value: Value, definition: AttributeDefinition): Value {
   throw mismatch(value, definition, typedHint(value, 'json'));
 }
 
-function toDouble(value: Value, definition: AttributeDefinition): Value {
+function toDouble(value: Value, definition: TypedAttribute): Value {
   if (value.type !== 'int')
     throw mismatch(
       value,
@@ -94,7 +97,7 @@ function fromText(
   text: string,
   expected: 'ref' | 'instant' | 'bytes',
   value: Value,
-  definition: AttributeDefinition,
+  definition: TypedAttribute,
 ): Value {
   try {
     if (expected === 'ref') return refValue(text);
@@ -115,7 +118,7 @@ function typedHint(value: Value, expected: ValueType): string | undefined {
 
 function mismatch(
   value: Value,
-  definition: AttributeDefinition,
+  definition: TypedAttribute,
   hint: string | undefined,
 ): PyralogError {
   const { ident, valueType: expected } = definition;

@@ -1,17 +1,22 @@
 import { compareUtf8 } from '@pyralog/base';
 import type { Tx } from './tx.ts';
-import { compareValues, type Value } from './value.ts';
+import { compareValues, type StoredValue, type Value } from './value.ts';
 
 /** What a fact says of its value: from its tx on in force, or no longer. */
 export type Operation = 'assert' | 'retract';
 
-/** One entry of the log: never changed, only followed by others. */
-export interface Fact {
+/** One entry of the log as it is stored: never changed, only followed by others. */
+export interface StoredFact {
   readonly entity: string;
   readonly attribute: string;
-  readonly value: Value;
+  readonly value: StoredValue;
   readonly tx: Tx;
   readonly operation: Operation;
+}
+
+/** The same as doors answer it, with its value whole. */
+export interface Fact extends StoredFact {
+  readonly value: Value;
 }
 
 /** The four index orders. Each lists the same facts (avet and vaet a part of them) by another key. */
@@ -23,7 +28,7 @@ export const INDEX_ORDERS: readonly IndexOrder[] = ['eavt', 'aevt', 'avet', 'vae
  * Order of facts in an index: the letters name the components, texts in UTF-8 order, tx rising, and
  * of one (entity, attribute, value, tx) there is at most one fact.
  */
-export function compareFacts(order: IndexOrder, a: Fact, b: Fact): number {
+export function compareFacts(order: IndexOrder, a: StoredFact, b: StoredFact): number {
   switch (order) {
     case 'eavt':
       return (

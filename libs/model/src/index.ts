@@ -1,3 +1,4 @@
+export * from './blob.ts';
 export * from './document.ts';
 export * from './entity.ts';
 export * from './errors.ts';

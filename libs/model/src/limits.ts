@@ -12,5 +12,9 @@ export const NAME_BYTES_MAX = 1024;
 export const KEY_BYTES_MAX = 1024;
 /** Bytes of a value: UTF-8 of a string, canonical text of a json value: 16 MiB. */
 export const VALUE_BYTES_MAX: number = 16 * 1024 * 1024;
+/** Bytes of a value that stands where its fact does: 64 KiB. A longer one is a blob, and the fact refers to it. */
+export const INLINE_BYTES_MAX: number = 64 * 1024;
+/** Bytes of a long value that its reference begins with; of a text as many as hold whole characters. */
+export const BLOB_PREFIX_BYTES_MAX = 256;
 /** Nesting of JSON text. */
 export const JSON_DEPTH_MAX = 64;

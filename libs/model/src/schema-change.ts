@@ -1,17 +1,17 @@
 import { BUILT_IN, DB_NAMESPACE, SETTINGS_ENTITY } from './builtin.ts';
 import { checkAttribute, identOfEntity } from './entity.ts';
 import { PyralogError } from './errors.ts';
-import type { Fact } from './fact.ts';
+import type { StoredFact } from './fact.ts';
 import { shortened } from './json-print.ts';
-import type { AttributeDefinition, Schema } from './schema.ts';
-import { isValueType, VALUE_TYPES, type Value } from './value.ts';
+import type { StoredDefinition, Schema } from './schema.ts';
+import { isReference, isValueType, type StoredValue, VALUE_TYPES } from './value.ts';
 
 /**
  * Checks a definition by itself: a valid name outside `db/` and the built-in ones, and no uniqueness of json, whose texts
  * may be megabytes and whose equality surprises.
  * @throws attribute-invalid, schema-invalid
  */
-export function checkDefinition(definition: AttributeDefinition): void {
+export function checkDefinition(definition: StoredDefinition): void {
   const { ident, unique, valueType } = definition;
   if (checkAttribute(ident) !== ident)
     throw new PyralogError(
@@ -59,8 +59,8 @@ export function checkDefinable(ident: string): void {
  * @throws schema-change-refused, and what {@link checkDefinition} throws
  */
 export function checkChange(
-  before: AttributeDefinition | undefined,
-  after: AttributeDefinition | undefined,
+  before: StoredDefinition | undefined,
+  after: StoredDefinition | undefined,
 ): PyralogError | undefined {
   if (after !== undefined) checkDefinition(after);
   if (before === undefined) return undefined;
@@ -100,15 +100,15 @@ export function checkChange(
 /** One attribute that facts have changed. */
 export interface AttributeChange {
   readonly ident: string;
-  readonly before: AttributeDefinition | undefined;
-  readonly after: AttributeDefinition | undefined;
+  readonly before: StoredDefinition | undefined;
+  readonly after: StoredDefinition | undefined;
 }
 
 /** The attributes that differ between a schema and what {@link foldSchema} made of it by these facts. */
 export function attributeChanges(
   before: Schema,
   after: Schema,
-  facts: Iterable<Fact>,
+  facts: Iterable<StoredFact>,
 ): readonly AttributeChange[] {
   if (before === after) return [];
   const changes = new Map<string, AttributeChange>();
@@ -131,7 +131,7 @@ export function attributeChanges(
 export function checkSchemaFacts(
   before: Schema,
   after: Schema,
-  facts: readonly Fact[],
+  facts: readonly StoredFact[],
 ): ReadonlyMap<string, PyralogError> {
   if (before.mode === 'live' && after.mode === 'import') {
     throw refused(
@@ -164,7 +164,7 @@ function incomplete(ident: string): PyralogError {
  * Checks one `db/…` value that a writer asserts on an attribute entity or on the settings, once it has its type.
  * @throws schema-invalid
  */
-export function checkSchemaValue(entity: string, attribute: string, value: Value): void {
+export function checkSchemaValue(entity: string, attribute: string, value: StoredValue): void {
   const refuse = (expected: string): never => {
     throw new PyralogError(
       'schema-invalid',
@@ -172,7 +172,7 @@ export function checkSchemaValue(entity: string, attribute: string, value: Value
       { extra: { attribute, entity } },
     );
   };
-  const text = value.type === 'string' ? value.value : '';
+  const text = value.type === 'string' && !isReference(value) ? value.value : '';
   switch (attribute) {
     case 'db/valueType':
       if (!isValueType(text)) refuse(`one of ${VALUE_TYPES.join(', ')}`);
@@ -187,7 +187,8 @@ export function checkSchemaValue(entity: string, attribute: string, value: Value
       if (text !== 'import' && text !== 'live') refuse('"import" or "live"');
       break;
     case 'db/inferred':
-      if (value.value === true) refuse('set to true by the first use of an attribute alone');
+      if (value.type === 'bool' && value.value)
+        refuse('set to true by the first use of an attribute alone');
       break;
     case 'db/ident':
       if (text !== identOfEntity(entity))

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { BUILT_IN, SETTINGS_ENTITY } from './builtin.ts';
 import { attributeEntity } from './entity.ts';
-import type { Fact, Operation } from './fact.ts';
+import type { StoredFact, Operation } from './fact.ts';
 import {
   type AttributeDefinition,
   type DatabaseSettings,
@@ -106,10 +106,10 @@ test('the schema at any moment is what its facts in force say, in whatever order
     fc.property(transactions, fc.infiniteStream(fc.nat()), (given, order) => {
       const naive = new NaiveSchema();
       let schema = initialSchema();
-      const all: Fact[] = [];
+      const all: StoredFact[] = [];
       for (const [i, { changes, strict, mode, noise }] of given.entries()) {
         const at = tx(1024n * BigInt(i + 1));
-        const facts: Fact[] = noise.map((each) => ({ ...each, tx: at }));
+        const facts: StoredFact[] = noise.map((each) => ({ ...each, tx: at }));
         const say = (entity: string, attribute: string, of: Value, operation: Operation): void =>
           void facts.push({ entity, attribute, value: of, tx: at, operation });
         let changed = false;
@@ -162,7 +162,7 @@ test('a schema that was given away does not change when facts are folded on it',
     .map(tx)
     .map((at, i) =>
       definitionFacts(inferredDefinition('a', [text(''), flag(true)][i] as Value, false)).map(
-        (each): Fact => ({ ...each, tx: at, operation: 'assert' }),
+        (each): StoredFact => ({ ...each, tx: at, operation: 'assert' }),
       ),
     );
   const before = foldSchema(initialSchema(), a ?? []);
@@ -179,7 +179,7 @@ test('thousands of attributes, declared one by one, are all there', () => {
   for (const [i, ident] of names.entries())
     schema = foldSchema(
       schema,
-      definitionFacts(inferredDefinition(ident, text(''), i % 2 === 0)).map((each): Fact => ({
+      definitionFacts(inferredDefinition(ident, text(''), i % 2 === 0)).map((each): StoredFact => ({
         ...each,
         tx: tx(BigInt(i)),
         operation: 'assert',
@@ -204,7 +204,7 @@ test('thousands of attributes, declared one by one, are all there', () => {
 
 test('a definition comes back from its facts', () => {
   for (const definition of allDefinitions('person/name', VALUE_TYPES)) {
-    const facts = definitionFacts(definition).map((each): Fact => ({
+    const facts = definitionFacts(definition).map((each): StoredFact => ({
       ...each,
       tx: tx(1n),
       operation: 'assert',
@@ -221,7 +221,7 @@ test('settings come back from their facts, and stay where a fact says nothing of
       const facts = settingsFacts({
         ...(strict === undefined ? {} : { strict }),
         ...(mode === undefined ? {} : { mode }),
-      }).map((each): Fact => ({ ...each, tx: tx(1n), operation: 'assert' }));
+      }).map((each): StoredFact => ({ ...each, tx: tx(1n), operation: 'assert' }));
       for (const schema of [initialSchema({ strict, mode } as object), initialSchema()]) {
         const folded = foldSchema(schema, facts);
         expect([folded.strict, folded.mode]).toEqual([strict ?? false, mode ?? 'live']);
@@ -236,7 +236,13 @@ test('settings come back from their facts, and stay where a fact says nothing of
     ['db/doc', text('x'), 'assert'],
   ];
   for (const [attribute, of, operation] of strange) {
-    const one: Fact = { entity: SETTINGS_ENTITY, attribute, value: of, tx: tx(9n), operation };
+    const one: StoredFact = {
+      entity: SETTINGS_ENTITY,
+      attribute,
+      value: of,
+      tx: tx(9n),
+      operation,
+    };
     expect(foldSchema(schema, [one])).toBe(schema);
   }
 });
@@ -248,7 +254,7 @@ test('what is built in is there from the beginning, and no fact changes it', () 
     [...BUILT_IN.keys()].sort(byBytes),
   );
   for (const [ident, definition] of BUILT_IN) {
-    const retyped: Fact = {
+    const retyped: StoredFact = {
       entity: attributeEntity(ident),
       attribute: 'db/valueType',
       value: text('bytes'),

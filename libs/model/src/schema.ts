@@ -1,9 +1,17 @@
 import { compareUtf8 } from '@pyralog/base';
 import { BUILT_IN, SETTINGS_ENTITY } from './builtin.ts';
 import { attributeEntity, identOfEntity } from './entity.ts';
-import type { Fact } from './fact.ts';
+import type { StoredFact } from './fact.ts';
 import { TX_NONE, type Tx } from './tx.ts';
-import { isValueType, type Value, type ValueType } from './value.ts';
+import {
+  type BlobReference,
+  equalValues,
+  isReference,
+  isValueType,
+  type StoredValue,
+  type Value,
+  type ValueType,
+} from './value.ts';
 
 /** How many values of an attribute an entity has at a time. */
 export type Cardinality = 'one' | 'many';
@@ -26,6 +34,11 @@ export interface AttributeDefinition {
   readonly inferred: boolean;
 }
 
+/** A definition as a schema holds it: a long doc is a reference. */
+export type StoredDefinition = Omit<AttributeDefinition, 'doc'> & {
+  readonly doc: string | BlobReference | undefined;
+};
+
 /** `import`: transactions may bring their own time, until the database goes `live` for good. */
 export type DatabaseMode = 'import' | 'live';
 
@@ -35,9 +48,9 @@ export interface Schema {
   readonly tx: Tx;
   readonly strict: boolean;
   readonly mode: DatabaseMode;
-  attribute(ident: string): AttributeDefinition | undefined;
+  attribute(ident: string): StoredDefinition | undefined;
   /** Built-in and declared, by ident in UTF-8 order. */
-  attributes(): Iterable<AttributeDefinition>;
+  attributes(): Iterable<StoredDefinition>;
 }
 
 /** Settings of a database, as facts on {@link SETTINGS_ENTITY}. */
@@ -125,7 +138,7 @@ export function inferredDefinition(
  * definition that lacks its type or has values out of range is as if it were not there.
  * @returns the same reference where nothing changed
  */
-export function foldSchema(schema: Schema, facts: Iterable<Fact>): Schema {
+export function foldSchema(schema: Schema, facts: Iterable<StoredFact>): Schema {
   let draft: Draft | undefined;
   for (const fact of facts) {
     if (!fact.entity.startsWith('attribute:')) continue;
@@ -136,11 +149,11 @@ export function foldSchema(schema: Schema, facts: Iterable<Fact>): Schema {
 }
 
 /** Values of `db/…` facts in force on one attribute entity. */
-type Raw = ReadonlyMap<string, Value>;
+type Raw = ReadonlyMap<string, StoredValue>;
 
 interface Entry {
   readonly raw: Raw;
-  readonly definition: AttributeDefinition | undefined;
+  readonly definition: StoredDefinition | undefined;
 }
 
 type Layer = ReadonlyMap<string, Entry>;
@@ -160,7 +173,7 @@ class FoldedSchema implements Schema {
   readonly mode: DatabaseMode;
   readonly upper: Layer;
   readonly lower: Layer;
-  #sorted: readonly AttributeDefinition[] | undefined;
+  #sorted: readonly StoredDefinition[] | undefined;
 
   constructor(tx: Tx, strict: boolean, mode: DatabaseMode, upper: Layer, lower: Layer) {
     this.tx = tx;
@@ -170,11 +183,11 @@ class FoldedSchema implements Schema {
     this.lower = lower;
   }
 
-  attribute(ident: string): AttributeDefinition | undefined {
+  attribute(ident: string): StoredDefinition | undefined {
     return BUILT_IN.get(ident) ?? this.entry(ident)?.definition;
   }
 
-  attributes(): Iterable<AttributeDefinition> {
+  attributes(): Iterable<StoredDefinition> {
     return (this.#sorted ??= this.#list());
   }
 
@@ -182,13 +195,13 @@ class FoldedSchema implements Schema {
     return this.upper.get(ident) ?? this.lower.get(ident);
   }
 
-  #list(): readonly AttributeDefinition[] {
+  #list(): readonly StoredDefinition[] {
     const all = [...new Map([...this.lower, ...this.upper]).values()].map(
       (entry) => entry.definition,
     );
     const declared = all.filter(
       (definition) => definition !== undefined && !BUILT_IN.has(definition.ident),
-    ) as AttributeDefinition[];
+    ) as StoredDefinition[];
     return [...BUILT_IN.values(), ...declared].sort((a, b) => compareUtf8(a.ident, b.ident));
   }
 }
@@ -196,7 +209,7 @@ class FoldedSchema implements Schema {
 /** Collects the changes of one fold. */
 class Draft {
   readonly #before: FoldedSchema;
-  readonly #changed = new Map<string, Map<string, Value>>();
+  readonly #changed = new Map<string, Map<string, StoredValue>>();
   #strict: boolean;
   #mode: DatabaseMode;
   #tx: Tx;
@@ -209,7 +222,7 @@ class Draft {
     this.#tx = before.tx;
   }
 
-  fold(fact: Fact): void {
+  fold(fact: StoredFact): void {
     const changed = fact.entity === SETTINGS_ENTITY ? this.#setting(fact) : this.#attribute(fact);
     if (!changed) return;
     this.#touched = true;
@@ -230,19 +243,21 @@ class Draft {
   }
 
   /** Settings are replaced, never absent: a retraction says nothing. */
-  #setting({ attribute, value, operation }: Fact): boolean {
+  #setting({ attribute, value, operation }: StoredFact): boolean {
     if (operation === 'retract') return false;
     const [strict, mode] = [this.#strict, this.#mode];
     if (attribute === 'db/strict' && value.type === 'bool') this.#strict = value.value;
-    if (attribute === 'db/mode' && isMode(value.value)) this.#mode = value.value;
+    const text = textOf(value);
+    if (attribute === 'db/mode' && isMode(text)) this.#mode = text;
     return this.#strict !== strict || this.#mode !== mode;
   }
 
-  #attribute({ entity, attribute, value, operation }: Fact): boolean {
+  #attribute({ entity, attribute, value, operation }: StoredFact): boolean {
     const ident = identOfEntity(entity);
     if (ident === undefined || !attribute.startsWith('db/')) return false;
     const before: Raw = this.#changed.get(ident) ?? this.#before.entry(ident)?.raw ?? NO_VALUES;
-    const same = before.get(attribute)?.value === value.value;
+    const known = before.get(attribute);
+    const same = known !== undefined && equalValues(known, value);
     if (operation === 'retract' ? !same : same) return false;
     const after = this.#changed.get(ident) ?? new Map(before);
     if (operation === 'retract') after.delete(attribute);
@@ -252,23 +267,33 @@ class Draft {
   }
 }
 
+/** A string that stands where its fact does: no long one means anything to a schema but as a doc. */
+function textOf(value: StoredValue | undefined): string | undefined {
+  return value?.type === 'string' && !isReference(value) ? value.value : undefined;
+}
+
 function isMode(value: unknown): value is DatabaseMode {
   return value === 'import' || value === 'live';
 }
 
-function definitionOf(ident: string, raw: Raw): AttributeDefinition | undefined {
-  const valueType = raw.get('db/valueType')?.value;
-  if (typeof valueType !== 'string' || !isValueType(valueType)) return undefined;
-  const unique = raw.get('db/unique')?.value;
-  const doc = raw.get('db/doc')?.value;
+function definitionOf(ident: string, raw: Raw): StoredDefinition | undefined {
+  const text = (attribute: string): string | undefined => textOf(raw.get(attribute));
+  const flag = (attribute: string): boolean => {
+    const value = raw.get(attribute);
+    return value?.type === 'bool' && value.value;
+  };
+  const valueType = text('db/valueType');
+  if (valueType === undefined || !isValueType(valueType)) return undefined;
+  const unique = text('db/unique');
+  const doc = raw.get('db/doc');
   const uniqueness = unique === 'value' || unique === 'identity' ? unique : undefined;
   return {
     ident,
     valueType,
-    cardinality: raw.get('db/cardinality')?.value === 'many' ? 'many' : 'one',
+    cardinality: text('db/cardinality') === 'many' ? 'many' : 'one',
     unique: uniqueness,
-    index: raw.get('db/index')?.value === true || uniqueness !== undefined,
-    doc: typeof doc === 'string' ? doc : undefined,
-    inferred: raw.get('db/inferred')?.value === true,
+    index: flag('db/index') || uniqueness !== undefined,
+    doc: doc !== undefined && isReference(doc) ? doc : textOf(doc),
+    inferred: flag('db/inferred'),
   };
 }

@@ -21,8 +21,8 @@ const use = fc.record({
 test('I13 what was used last is there, within the bound, and no scope has the blocks of another', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(use, { maxLength: 60 }), async (uses) => {
-      const cache = new BlockCache<Named>(BYTES_MAX);
-      const scopes = [cache.scope(), cache.scope()] as const;
+      const cache = new BlockCache(BYTES_MAX);
+      const scopes = [cache.scope<Named>(), cache.scope<Named>()] as const;
       /** Oldest first. */
       let model: Named[] = [];
       for (const { scope, file, number, bytes, kind } of uses) {
@@ -50,7 +50,7 @@ test('I13 what was used last is there, within the bound, and no scope has the bl
 });
 
 test('a block that several ask for is loaded once, and again where that failed', async () => {
-  const scope = new BlockCache<Named>(BYTES_MAX).scope();
+  const scope = new BlockCache(BYTES_MAX).scope<Named>();
   let loads = 0;
   const fetch = async (): Promise<Named> => {
     loads++;

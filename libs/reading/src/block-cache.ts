@@ -1,24 +1,30 @@
 import { assert } from '@pyralog/base';
 import type { FactBatch } from '@pyralog/format';
 
-/** What the cache needs of a block. */
+/** What the cache needs of a block: of facts, or the content of a blob. */
 type Block = Pick<FactBatch, 'byteLength'>;
 
 interface Entry<B extends Block> {
   readonly block: B;
   readonly bytes: number;
-  readonly file: Map<number, Entry<B>>;
+  readonly file: CachedFile<B>;
   readonly number: number;
+}
+
+/** The blocks of a file that are in memory; its scope forgets it with the last of them. */
+interface CachedFile<B extends Block> {
+  readonly blocks: Map<number, Entry<B>>;
+  readonly forget: () => void;
 }
 
 /**
  * Decoded blocks of files, bounded in bytes over all that share it, least recently used out first.
  * Blocks never change: a block is known by its file and its number.
  */
-export class BlockCache<B extends Block = FactBatch> {
+export class BlockCache {
   readonly #bytesMax: number;
   /** In order of last use: a Set keeps the order of insertion. */
-  readonly #order = new Set<Entry<B>>();
+  readonly #order = new Set<Entry<Block>>();
   #bytes = 0;
 
   constructor(bytesMax: number) {
@@ -31,8 +37,8 @@ export class BlockCache<B extends Block = FactBatch> {
   }
 
   /** A part of it for the files of one partition: names are unique there, not over databases. */
-  scope(): BlockScope<B> {
-    return new BlockScope({
+  scope<B extends Block = FactBatch>(): BlockScope<B> {
+    return new BlockScope<B>({
       used: (entry) => {
         this.#order.delete(entry);
         this.#order.add(entry);
@@ -42,8 +48,8 @@ export class BlockCache<B extends Block = FactBatch> {
     });
   }
 
-  #keep(entry: Entry<B>): void {
-    entry.file.set(entry.number, entry);
+  #keep<B extends Block>(entry: Entry<B>): void {
+    entry.file.blocks.set(entry.number, entry);
     this.#order.add(entry);
     this.#bytes += entry.bytes;
     for (const oldest of this.#order) {
@@ -52,9 +58,10 @@ export class BlockCache<B extends Block = FactBatch> {
     }
   }
 
-  #forget(entry: Entry<B>): void {
+  #forget<B extends Block>(entry: Entry<B>): void {
     assert(this.#order.delete(entry), 'a cached block has its place in the order of use');
-    entry.file.delete(entry.number);
+    entry.file.blocks.delete(entry.number);
+    if (entry.file.blocks.size === 0) entry.file.forget();
     this.#bytes -= entry.bytes;
   }
 }
@@ -68,7 +75,7 @@ interface Room<B extends Block> {
 /** Blocks of one partition's files. Loads of one block at the same time are one load. */
 export class BlockScope<B extends Block = FactBatch> {
   readonly #room: Room<B>;
-  readonly #files = new Map<string, Map<number, Entry<B>>>();
+  readonly #files = new Map<string, CachedFile<B>>();
   readonly #loading = new Map<string, Promise<B>>();
 
   constructor(room: Room<B>) {
@@ -77,7 +84,7 @@ export class BlockScope<B extends Block = FactBatch> {
 
   /** The block where it is in memory. */
   peek(file: string, number: number): B | undefined {
-    const entry = this.#files.get(file)?.get(number);
+    const entry = this.#files.get(file)?.blocks.get(number);
     if (entry === undefined) return undefined;
     this.#room.used(entry);
     return entry.block;
@@ -103,13 +110,16 @@ export class BlockScope<B extends Block = FactBatch> {
 
   /** Forgets the blocks of a file that nobody names any more. */
   forget(file: string): void {
-    for (const entry of this.#files.get(file)?.values() ?? []) this.#room.forget(entry);
+    for (const entry of this.#files.get(file)?.blocks.values() ?? []) this.#room.forget(entry);
     this.#files.delete(file);
   }
 
-  #file(name: string): Map<number, Entry<B>> {
-    let blocks = this.#files.get(name);
-    if (blocks === undefined) this.#files.set(name, (blocks = new Map()));
-    return blocks;
+  #file(name: string): CachedFile<B> {
+    let file = this.#files.get(name);
+    if (file === undefined) {
+      file = { blocks: new Map(), forget: () => void this.#files.delete(name) };
+      this.#files.set(name, file);
+    }
+    return file;
   }
 }

@@ -1,4 +1,5 @@
 import {
+  blobKey,
   type Codec,
   type DatabaseInfo,
   databaseKey,
@@ -26,7 +27,7 @@ import {
   type SegmentRecord,
 } from '@pyralog/format';
 import type { RunHandle } from '@pyralog/indexing';
-import { type LogOffset, type PartitionNo, PyralogError } from '@pyralog/model';
+import { type LogOffset, type PartitionNo, PyralogError, sha256Of } from '@pyralog/model';
 import type { ObjectStore } from '@pyralog/objects';
 
 /** A log made anew begins another generation; the first is this. */
@@ -145,6 +146,34 @@ export class Bucket {
     );
   }
 
+  /**
+   * The content of a blob: a long value.
+   * @throws object-missing, object-damaged
+   */
+  async blob(sha256: string): Promise<Uint8Array> {
+    const key = blobKey(this.database, sha256);
+    const content = await this.#objects.get(key);
+    if (content === undefined) {
+      throw new PyralogError('object-missing', `${key} is a value of a fact but is not there.`, {
+        hint: 'Run pyralog verify to see what else is missing.',
+      });
+    }
+    checkBlob(key, sha256, content);
+    return content;
+  }
+
+  /** Puts a blob, unless it is there. Resolves when it is durable, whoever put it. */
+  async putBlob(sha256: string, content: Uint8Array): Promise<void> {
+    const key = blobKey(this.database, sha256);
+    try {
+      await this.#objects.put(key, content);
+    } catch (error) {
+      // The put may have come to its end or not. Where it has, doing it again makes sure that it stays.
+      if ((await this.#objects.head(key))?.bytes !== content.length) throw error;
+      await this.#objects.put(key, content);
+    }
+  }
+
   /** The end of the file, and a second read where the footer is longer than is usual. */
   async #footer<T extends object>(
     key: string,
@@ -168,4 +197,14 @@ export class Bucket {
     }
     return bytes;
   }
+}
+
+/** @throws object-damaged where the content is not what its name says */
+export function checkBlob(key: string, sha256: string, content: Uint8Array): void {
+  if (sha256Of(content) === sha256) return;
+  throw new PyralogError(
+    'object-damaged',
+    `${key} is damaged: the SHA-256 of its ${content.length} bytes is not its name.`,
+    { hint: 'Run `pyralog verify` to find all that is damaged. Restore the file from a copy.' },
+  );
 }

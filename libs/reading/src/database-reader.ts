@@ -1,4 +1,4 @@
-import { compareUtf8 } from '@pyralog/base';
+import { compareUtf8, must } from '@pyralog/base';
 import type {
   AttributeValues,
   DiffPage,
@@ -24,23 +24,41 @@ import {
   KEY_COMPONENTS,
   readSearchKey,
 } from '@pyralog/format';
-import { diff, entityAsOf, entityHistory, entityNow, scan } from '@pyralog/indexing';
 import {
+  diff,
+  type DiffResult,
+  entityAsOf,
+  entityHistory,
+  entityNow,
+  scan,
+  type ScanBounds,
+} from '@pyralog/indexing';
+import {
+  type AttributeDefinition,
   checkEntity,
   coerceValue,
+  compareFacts,
+  equalValues,
   type Fact,
   formatValue,
   initialSchema,
   instantValue,
+  isReference,
   parseTx,
   PyralogError,
   type Schema,
+  type StoredDefinition,
+  type StoredFact,
+  type StoredValue,
+  storedValue,
+  TX_LAST,
   TX_NAMESPACE,
   type Tx,
   tx as asTx,
   txEntity,
   type Value,
 } from '@pyralog/model';
+import { type Blobs, factsOnPage, type KnownBlobs, PageBytes } from './blobs.ts';
 import { basisOf, type MomentDeps } from './moments.ts';
 import type { PartitionReader } from './partition-reader.ts';
 import { SchemaHistory } from './schema-history.ts';
@@ -88,8 +106,8 @@ export class DatabaseReader {
     const schema = await this.schemaAt(basis);
     const view = this.#reader.view();
     const now = basis === this.#reader.closed;
-    const facts = await this.#reader.run(now ? entityNow(view, id) : entityAsOf(view, id, basis));
-    const attributes = valuesByAttribute(facts, schema);
+    const stored = await this.#reader.run(now ? entityNow(view, id) : entityAsOf(view, id, basis));
+    const attributes = valuesByAttribute(await this.wholeFacts(stored), schema);
     const timestamp = await this.#timestampOf(id, basis);
     if (timestamp === undefined) return { entity: id, basis, closed: true, attributes };
     attributes.set('tx/timestamp', { cardinality: 'one', values: [timestamp] });
@@ -144,7 +162,8 @@ export class DatabaseReader {
         },
       );
     }
-    return { basis, closed: true, ...(await this.#infoOf(found)), facts: found.facts };
+    const facts = await this.wholeFacts(found.facts);
+    return { basis, closed: true, ...(await this.#infoOf(tx, facts)), facts };
   }
 
   async transactions(
@@ -163,18 +182,27 @@ export class DatabaseReader {
       query.to,
       after === undefined ? undefined : asTx(txOfKey(after) - 1n),
     );
-    const transactions: TransactionInfo[] = [];
+    const author =
+      query.author === undefined ? undefined : storedValue({ type: 'string', value: query.author });
+    const found: CommittedTransaction[] = [];
+    const room = new PageBytes();
+    let next: string | undefined;
     for await (const transaction of this.#transactions.before(newest)) {
       if (query.from !== undefined && transaction.tx < query.from) break;
-      const info = await this.#infoOf(transaction);
-      if (query.author !== undefined && !isAuthor(info, query.author)) continue;
-      if (transactions.length === limit) {
-        const last = transactions.at(-1) as TransactionInfo;
-        return { basis, closed: true, transactions, next: this.#next(page, keyOfTx(last.tx)) };
+      const own = { tx: transaction.tx, facts: metaOf(transaction) };
+      if (author !== undefined && !isAuthor(own, author)) continue;
+      const last = found.at(-1);
+      const fits = room.add(...own.facts.map(({ value }) => value));
+      if (last !== undefined && (found.length === limit || !fits)) {
+        next = this.#next(page, keyOfTx(last.tx));
+        break;
       }
-      transactions.push(info);
+      found.push(own);
     }
-    return { basis, closed: true, transactions, next: undefined };
+    const transactions: TransactionInfo[] = [];
+    for (const { tx, facts } of found)
+      transactions.push(await this.#infoOf(tx, await this.wholeFacts(facts)));
+    return { basis, closed: true, transactions, next };
   }
 
   async diff(query: DiffQuery, options: ReadOptions = {}): Promise<DiffPage> {
@@ -191,8 +219,14 @@ export class DatabaseReader {
         limit: limitOf(query),
       }),
     );
-    const next = found.next === undefined ? undefined : this.#next(page, found.next);
-    return { basis, closed: true, added: found.added, removed: found.removed, next };
+    const { added, removed, next } = diffOnPage(found);
+    return {
+      basis,
+      closed: true,
+      added: await this.wholeFacts(added),
+      removed: await this.wholeFacts(removed),
+      next: next === undefined ? undefined : this.#next(page, next),
+    };
   }
 
   async schema(options: ReadOptions = {}): Promise<SchemaAnswer> {
@@ -203,8 +237,30 @@ export class DatabaseReader {
       closed: true,
       strict: schema.strict,
       mode: schema.mode,
-      attributes: [...schema.attributes()],
+      attributes: await this.#definitions([...schema.attributes()]),
     };
+  }
+
+  /** Who held a value of a unique attribute at a moment. */
+  async holderOf(
+    attribute: string,
+    value: StoredValue,
+    options: ReadOptions,
+  ): Promise<string | undefined> {
+    const basis = await basisOf(this.#options, options);
+    const bounds = { attribute, value };
+    const found = await this.#reader.run(
+      scan(this.#reader.view(), 'avet', bounds, { basis, mode: 'state', limit: 1 }),
+    );
+    return found.facts[0]?.entity;
+  }
+
+  /**
+   * Facts as they are answered, of facts as they are stored.
+   * @param known blobs that need not be fetched
+   */
+  wholeFacts(stored: readonly StoredFact[], known?: KnownBlobs): Promise<readonly Fact[]> {
+    return this.#blobs.facts(stored, known);
   }
 
   /** The newest schema where it is old enough, else as it was. @param basis not above closed */
@@ -224,9 +280,13 @@ export class DatabaseReader {
       const upTo = reader.closed;
       for await (const transaction of this.#transactions.after(position, upTo)) {
         position = transaction.tx;
-        const facts = filterFacts(filterOf(query), transaction.facts);
-        if (facts === undefined) continue;
-        const { meta } = await this.#infoOf(transaction);
+        const wanted = filterFacts(filterOf(query), transaction.facts);
+        if (wanted === undefined) continue;
+        const facts = await this.wholeFacts(wanted);
+        const { meta } = await this.#infoOf(
+          transaction.tx,
+          await this.wholeFacts(metaOf(transaction)),
+        );
         yield { kind: 'transaction', offset: feedOffset(position, id), tx: position, meta, facts };
         if (stopped()) return;
       }
@@ -311,10 +371,12 @@ export class DatabaseReader {
         },
       );
     }
-    const typed = (value: Value | undefined): Value | undefined =>
-      value === undefined || definition === undefined
-        ? value
-        : coerceValue({ value, plain: true }, definition);
+    const typed = (value: Value | undefined): StoredValue | undefined => {
+      if (value === undefined) return undefined;
+      return storedValue(
+        definition === undefined ? value : coerceValue({ value, plain: true }, definition),
+      );
+    };
     return {
       entity: query.entity,
       attribute,
@@ -337,16 +399,19 @@ export class DatabaseReader {
     return { listing, basis, after: key };
   }
 
-  #factsPage(
+  async #factsPage(
     page: PageStart,
-    { facts, more }: { readonly facts: readonly Fact[]; readonly more: boolean },
-    keyOf: (fact: Fact) => Uint8Array,
-  ): FactsPage {
-    const last = more ? facts.at(-1) : undefined;
+    found: { readonly facts: readonly StoredFact[]; readonly more: boolean },
+    keyOf: (fact: StoredFact) => Uint8Array,
+  ): Promise<FactsPage> {
+    const count = factsOnPage(found.facts);
+    const stored = found.facts.slice(0, count);
+    const more = found.more || count < found.facts.length;
+    const last = more ? stored.at(-1) : undefined;
     return {
       basis: page.basis,
       closed: true,
-      facts,
+      facts: await this.wholeFacts(stored),
       next: last === undefined ? undefined : this.#next(page, keyOf(last)),
     };
   }
@@ -355,11 +420,24 @@ export class DatabaseReader {
     return encodeCursor(this.#reader.info.id, { listing, basis, key });
   }
 
-  /** The facts on the transaction's own entity are its meta. */
-  async #infoOf({ tx, facts }: CommittedTransaction): Promise<TransactionInfo> {
-    const entity = txEntity(tx);
-    const own = facts.filter((fact) => fact.entity === entity && fact.operation === 'assert');
+  async #infoOf(tx: Tx, facts: readonly Fact[]): Promise<TransactionInfo> {
+    const own = metaOf({ tx, facts });
     return { tx, meta: valuesByAttribute(own, await this.schemaAt(tx), nameInMeta) };
+  }
+
+  /** Definitions with their docs whole. */
+  async #definitions(stored: readonly StoredDefinition[]): Promise<readonly AttributeDefinition[]> {
+    const docs = stored.flatMap(({ doc }) => (typeof doc === 'object' ? [doc] : []));
+    const texts = (await this.#blobs.values(docs)).values();
+    return stored.map(({ doc, ...definition }) => {
+      if (typeof doc !== 'object') return { ...definition, doc };
+      const text = must(texts.next().value, 'every doc was fetched');
+      return { ...definition, doc: text.type === 'string' ? text.value : undefined };
+    });
+  }
+
+  get #blobs(): Blobs {
+    return this.#reader.index.blobs;
   }
 
   /** `tx/timestamp` is computed from the tx, for every transaction there is. */
@@ -385,6 +463,32 @@ function least(a: Tx, ...others: readonly (Tx | undefined)[]): Tx {
   return result;
 }
 
+/** A page of a difference as far as there is room for its blobs; cut where a cursor can go on. */
+function diffOnPage({ added, removed, next }: DiffResult): DiffResult {
+  const all = [...added, ...removed].toSorted((a, b) => compareFacts('eavt', a, b));
+  const count = factsOnPage(all);
+  const last = all[count - 1];
+  if (last === undefined || count === all.length) return { added, removed, next };
+  const within = (fact: StoredFact): boolean => compareFacts('eavt', fact, last) <= 0;
+  return {
+    added: added.filter(within),
+    removed: removed.filter(within),
+    next: factKey('eavt', { ...last, tx: TX_LAST }),
+  };
+}
+
+/** The facts on the transaction's own entity are its meta. */
+function metaOf<F extends StoredFact>({
+  tx,
+  facts,
+}: {
+  readonly tx: Tx;
+  readonly facts: readonly F[];
+}): readonly F[] {
+  const entity = txEntity(tx);
+  return facts.filter((fact) => fact.entity === entity && fact.operation === 'assert');
+}
+
 /** Values by attribute, with the cardinality that a schema gives each. */
 function valuesByAttribute(
   facts: Iterable<Fact>,
@@ -408,20 +512,23 @@ function nameInMeta(attribute: string): string {
   return attribute.startsWith(TX_NAMESPACE) ? attribute.slice(TX_NAMESPACE.length) : attribute;
 }
 
-function isAuthor({ meta }: TransactionInfo, author: string): boolean {
-  return meta.get('author')?.values.some(({ value }) => value === author) ?? false;
+function isAuthor({ facts }: CommittedTransaction, author: StoredValue): boolean {
+  return facts.some(
+    ({ attribute, value }) => attribute === 'tx/author' && equalValues(value, author),
+  );
 }
 
 function filterOf({ entity, attribute, prefix }: FeedQuery): FeedFilter {
   return { entity, attribute, prefix };
 }
 
-type Bounds = Pick<FactsQuery, 'entity' | 'attribute' | 'value' | 'valueFrom' | 'valueTo'>;
+type Bounds = Pick<ScanBounds, 'entity' | 'attribute' | 'value' | 'valueFrom' | 'valueTo'>;
 
 const BOUNDS = ['entity', 'attribute', 'value', 'valueFrom', 'valueTo'] as const;
 
-function shown(bound: string | Value | undefined): string | undefined {
-  return typeof bound === 'object' ? `${bound.type} ${formatValue(bound)}` : bound;
+function shown(bound: string | StoredValue | undefined): string | undefined {
+  if (typeof bound !== 'object') return bound;
+  return `${bound.type} ${isReference(bound) ? bound.sha256 : formatValue(bound)}`;
 }
 
 function keyOfTx(tx: Tx): Uint8Array {

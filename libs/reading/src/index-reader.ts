@@ -7,6 +7,7 @@ import {
 } from '@pyralog/format';
 import type { BlockNeed, IndexView, Read, RunHandle } from '@pyralog/indexing';
 import { initialSchema, type PartitionNo, type Schema, TX_LAST } from '@pyralog/model';
+import { Blobs } from './blobs.ts';
 import type { BlockCache, BlockScope } from './block-cache.ts';
 import type { Bucket } from './bucket.ts';
 import { type BlockSource, drive } from './drive.ts';
@@ -27,6 +28,8 @@ export interface IndexReaderOptions {
 export class IndexReader implements BlockSource {
   readonly #options: IndexReaderOptions;
   readonly #blocks: BlockScope;
+  /** The long values of facts. */
+  readonly blobs: Blobs;
   #manifest: Manifest | undefined;
   #runs: readonly RunHandle[] = [];
   #runsByName: ReadonlyMap<string, RunHandle> = new Map();
@@ -35,6 +38,7 @@ export class IndexReader implements BlockSource {
   constructor(options: IndexReaderOptions) {
     this.#options = options;
     this.#blocks = options.cache.scope();
+    this.blobs = new Blobs(options.bucket, options.cache);
     this.#schema = initialSchema(options.info);
   }
 

@@ -3,7 +3,7 @@ import { type IndexView, type Page, type Read, scan } from '@pyralog/indexing';
 import {
   BUILT_IN,
   DB_NAMESPACE,
-  type Fact,
+  type StoredFact,
   foldSchema,
   type Schema,
   TX_NONE,
@@ -22,7 +22,7 @@ const KEPT_MAX = 64;
 export class SchemaHistory {
   readonly #created: Schema;
   /** Every schema fact up to `upTo`, oldest first. */
-  #facts: readonly Fact[] = [];
+  #facts: readonly StoredFact[] = [];
   #upTo: Tx = TX_NONE;
   /** By number of facts that went into it, least recently used first. */
   readonly #folded = new Map<number, Schema>();
@@ -58,19 +58,19 @@ export class SchemaHistory {
 }
 
 /** Facts with a tx at or below the basis; they rise. */
-function countUpTo(facts: readonly Fact[], basis: Tx): number {
+function countUpTo(facts: readonly StoredFact[], basis: Tx): number {
   let low = 0;
   let high = facts.length;
   while (low < high) {
     const middle = (low + high) >> 1;
-    if ((facts[middle] as Fact).tx <= basis) low = middle + 1;
+    if ((facts[middle] as StoredFact).tx <= basis) low = middle + 1;
     else high = middle;
   }
   return low;
 }
 
-function* schemaFacts(view: IndexView, basis: Tx): Read<readonly Fact[]> {
-  const facts: Fact[] = [];
+function* schemaFacts(view: IndexView, basis: Tx): Read<readonly StoredFact[]> {
+  const facts: StoredFact[] = [];
   for (const attribute of BUILT_IN.keys()) {
     if (!attribute.startsWith(DB_NAMESPACE)) continue;
     let after: SearchKey | undefined;

@@ -15,7 +15,7 @@ import {
   scan,
 } from '@pyralog/indexing';
 import {
-  type Fact,
+  type StoredFact,
   foldSchema,
   initialSchema,
   type Schema,
@@ -34,7 +34,7 @@ const PAGE = 10_000;
  * the moment, folded over what was there at creation, are the definitions.
  */
 export function* readSchema(view: IndexView, created: Schema, basis: Tx): Read<Schema> {
-  const facts: Fact[] = [...(yield* entityAsOf(view, SETTINGS_ENTITY, basis))];
+  const facts: StoredFact[] = [...(yield* entityAsOf(view, SETTINGS_ENTITY, basis))];
   let after: SearchKey | undefined;
   do {
     const page: Page = yield* scan(

@@ -6,14 +6,14 @@ import {
   type SegmentTransaction,
   transactionsOf,
 } from '@pyralog/format';
-import { type Fact, type Tx, tx as asTx } from '@pyralog/model';
+import { type StoredFact, type Tx, tx as asTx } from '@pyralog/model';
 import type { LiveTransaction } from './live-transactions.ts';
 import type { PartitionReader } from './partition-reader.ts';
 
 /** A transaction as it was committed; facts in the order of its result. */
 export interface CommittedTransaction {
   readonly tx: Tx;
-  readonly facts: readonly Fact[];
+  readonly facts: readonly StoredFact[];
 }
 
 /** Segments and pages of them that are kept decoded: what a reader of the past is at, and a few more. */
@@ -112,7 +112,7 @@ export class TransactionLog {
     footer: SegmentFooter,
     { tx, from, to }: SegmentTransaction,
   ): Promise<CommittedTransaction> {
-    const facts: Fact[] = [];
+    const facts: StoredFact[] = [];
     for (let row = from; row < to;) {
       const number = footer.blocks.findLastIndex(({ firstRow }) => firstRow <= row);
       const block = must(footer.blocks[number], 'every row of a segment lies in a block');
@@ -150,7 +150,7 @@ class Kept<T> {
 }
 
 function committed({ tx, facts, from, to }: LiveTransaction): CommittedTransaction {
-  const list: Fact[] = [];
+  const list: StoredFact[] = [];
   for (let row = from; row < to; row++) list.push(facts.factAt(row));
   return { tx, facts: list };
 }

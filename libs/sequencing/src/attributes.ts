@@ -6,6 +6,7 @@ import {
   nearestName,
   PyralogError,
   type Schema,
+  type StoredDefinition,
   TX_NAMESPACE,
 } from '@pyralog/model';
 import { quoted } from './refusals.ts';
@@ -36,7 +37,7 @@ export class Attributes {
    * @returns undefined for an attribute that is only retracted: it has no values
    * @throws attribute-unknown in a strict database
    */
-  find(ident: string): AttributeDefinition | undefined {
+  find(ident: string): StoredDefinition | undefined {
     const known = this.#schema.attribute(ident);
     if (known !== undefined) return known;
     this.#inferred ??= infer(this.#schema, this.#operations);

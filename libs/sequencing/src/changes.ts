@@ -1,19 +1,20 @@
 import { compareUtf8 } from '@pyralog/base';
 import { TABLE_TEXT_BYTES_MAX } from '@pyralog/format';
 import {
-  type AttributeDefinition,
-  coerceValue,
+  type StoredDefinition,
+  BLOB_PREFIX_BYTES_MAX,
   compareValues,
   equalValues,
-  type Fact,
+  type StoredFact,
   FACTS_MAX,
+  isReference,
   type InputOperation,
   type InputValue,
   OWN_TX_ENTITY,
   PyralogError,
   type Tx,
   txOfEntity,
-  type Value,
+  type StoredValue,
 } from '@pyralog/model';
 import type { Attributes } from './attributes.ts';
 import type { ResolveContext } from './context.ts';
@@ -25,13 +26,13 @@ import { hasValue, listOf, sizeOfValues, type Values, ValueSet, withValue } from
 
 /** What a transaction wants of one attribute of one entity. */
 interface Want {
-  readonly definition: AttributeDefinition;
+  readonly definition: StoredDefinition;
   asserts: Values;
   retracts: Values;
   /** Whatever is in force. */
   retractsAll: boolean;
   /** Set by the first cas; another must want the same. */
-  cas: { readonly next: Value | null } | undefined;
+  cas: { readonly next: StoredValue | null } | undefined;
 }
 
 /** Up to here a search for an attribute is faster than a map. */
@@ -49,7 +50,7 @@ class EntityChange {
     this.before = before;
   }
 
-  want(definition: AttributeDefinition): Want {
+  want(definition: StoredDefinition): Want {
     const found = this.#find(definition.ident);
     if (found !== undefined) return found;
     const want: Want = {
@@ -111,7 +112,7 @@ export class Changes {
   assert(name: string, attribute: string, input: InputValue): void {
     const change = this.#changeOf(name);
     // An assert is a use, and declares what is not defined.
-    const definition = this.#attributes.find(attribute) as AttributeDefinition;
+    const definition = this.#attributes.find(attribute) as StoredDefinition;
     const want = change.want(definition);
     want.asserts = withValue(want.asserts, this.#valueOf(input, definition));
   }
@@ -129,7 +130,7 @@ export class Changes {
     const change = this.#changeOf(name);
     for (const attribute of change.before.attributes) {
       // What has facts is defined.
-      const definition = this.#attributes.find(attribute) as AttributeDefinition;
+      const definition = this.#attributes.find(attribute) as StoredDefinition;
       change.want(definition).retractsAll = true;
     }
   }
@@ -178,8 +179,8 @@ export class Changes {
     return this.#context.state.entity(entity);
   }
 
-  #valueOf(input: InputValue, definition: AttributeDefinition): Value {
-    const value = coerceValue(input, definition);
+  #valueOf(input: InputValue, definition: StoredDefinition): StoredValue {
+    const value = this.#context.longValues.stored(input, definition);
     if (value.type !== 'ref') return value;
     const entity = this.#temporary.resolve(value.value);
     return entity === value.value ? value : { type: 'ref', value: entity };
@@ -189,8 +190,8 @@ export class Changes {
    * The facts that make it true, in canonical order: entity, attribute, retracts before asserts, value.
    * @throws facts-conflict, document-invalid, transaction-too-large
    */
-  facts(): Fact[] {
-    const facts: Fact[] = [];
+  facts(): StoredFact[] {
+    const facts: StoredFact[] = [];
     const changes = [...this.#byEntity.values()];
     if (changes.length > 1) changes.sort((a, b) => compareUtf8(a.entity, b.entity));
     let textLength = 0;
@@ -200,21 +201,23 @@ export class Changes {
         wants.sort((a, b) => compareUtf8(a.definition.ident, b.definition.ident));
       const from = facts.length;
       for (const want of wants) emit(change, want, this.#context.tx, facts);
-      for (let i = from; i < facts.length; i++) textLength += textLengthOf(facts[i] as Fact);
+      for (let i = from; i < facts.length; i++) textLength += textLengthOf(facts[i] as StoredFact);
       if (facts.length > FACTS_MAX || 3 * textLength > TABLE_TEXT_BYTES_MAX) throw tooLarge(facts);
     }
     return facts;
   }
 }
 
-function textLengthOf({ value: { value } }: Fact): number {
+function textLengthOf({ value: stored }: StoredFact): number {
+  if (isReference(stored)) return BLOB_PREFIX_BYTES_MAX;
+  const { value } = stored;
   return typeof value === 'string' || value instanceof Uint8Array ? value.length : 0;
 }
 
 function compareAndSet(
   { entity, before }: EntityChange,
   want: Want,
-  { old, next }: { readonly old: Value | null; readonly next: Value | null },
+  { old, next }: { readonly old: StoredValue | null; readonly next: StoredValue | null },
 ): void {
   const { definition } = want;
   const extra = { entity, attribute: definition.ident };
@@ -242,11 +245,11 @@ function compareAndSet(
   else if (old !== null) want.retracts = withValue(want.retracts, old);
 }
 
-function sameOrAbsent(a: Value | null, b: Value | null): boolean {
+function sameOrAbsent(a: StoredValue | null, b: StoredValue | null): boolean {
   return a === null || b === null ? a === b : equalValues(a, b);
 }
 
-function emit(change: EntityChange, want: Want, tx: Tx, into: Fact[]): void {
+function emit(change: EntityChange, want: Want, tx: Tx, into: StoredFact[]): void {
   const { entity, before } = change;
   const { definition, asserts, retracts, retractsAll } = want;
   const attribute = definition.ident;
@@ -276,11 +279,11 @@ function emit(change: EntityChange, want: Want, tx: Tx, into: Fact[]): void {
   }
 }
 
-function sorted(values: Values): readonly Value[] {
+function sorted(values: Values): readonly StoredValue[] {
   return values instanceof ValueSet ? values.values.toSorted(compareValues) : listOf(values);
 }
 
-function tooLarge(facts: readonly Fact[]): PyralogError {
+function tooLarge(facts: readonly StoredFact[]): PyralogError {
   const many = facts.length > FACTS_MAX;
   return new PyralogError(
     'transaction-too-large',

@@ -1,10 +1,6 @@
-import {
-  type AttributeDefinition,
-  coerceValue,
-  type InputCondition,
-  PyralogError,
-} from '@pyralog/model';
+import { type StoredDefinition, type InputCondition, PyralogError } from '@pyralog/model';
 import type { ResolveContext } from './context.ts';
+import type { LongValues } from './long-values.ts';
 import { checkEntityHome } from './partitions.ts';
 import { quoted, shown } from './refusals.ts';
 import { hasValue, listOf, sizeOfValues, type Values, withValue } from './value-set.ts';
@@ -31,10 +27,10 @@ export function checkCondition(condition: InputCondition, context: ResolveContex
 /** Exactly these values must be in force. */
 function checkValues(
   { entity, attribute, values }: InputCondition & { readonly kind: 'is' },
-  { state, schema }: ResolveContext,
+  { state, schema, longValues }: ResolveContext,
 ): void {
   const definition = schema.attribute(attribute);
-  const wanted = valuesOf(values, definition);
+  const wanted = valuesOf(values, definition, longValues);
   const current = state.entity(entity).held(attribute);
   const same =
     sizeOfValues(current) === sizeOfValues(wanted) &&
@@ -46,14 +42,11 @@ function checkValues(
 
 function valuesOf(
   inputs: (InputCondition & { readonly kind: 'is' })['values'],
-  definition: AttributeDefinition | undefined,
+  definition: StoredDefinition | undefined,
+  longValues: LongValues,
 ): Values {
   let values: Values;
-  for (const input of inputs)
-    values = withValue(
-      values,
-      definition === undefined ? input.value : coerceValue(input, definition),
-    );
+  for (const input of inputs) values = withValue(values, longValues.stored(input, definition));
   return values;
 }
 

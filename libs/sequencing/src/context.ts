@@ -1,5 +1,6 @@
 import type { PartitionNo, Schema, Tx } from '@pyralog/model';
 import type { CurrentState } from './current-state.ts';
+import type { LongValues } from './long-values.ts';
 
 /** What one transaction is resolved against. */
 export interface ResolveContext {
@@ -9,4 +10,5 @@ export interface ResolveContext {
   readonly tx: Tx;
   readonly partition: PartitionNo;
   readonly partitions: number;
+  readonly longValues: LongValues;
 }

@@ -5,7 +5,9 @@ import type { Outcome } from './partition-sequencer.ts';
 import { brief, Sequence } from './testing/sequence.ts';
 
 const entity = fc.constantFrom('a', 'b');
-const mail = fc.constantFrom('m', 'n', 'o');
+// Two that are blobs, of one prefix.
+const long = ['', '2'].map((end) => 'm'.repeat(70_000) + end) as [string, string];
+const mail = fc.constantFrom('m', 'n', 'o', ...long);
 const operation = fc.oneof(
   fc.record({
     op: fc.constant('assert'),
@@ -26,7 +28,7 @@ const operation = fc.oneof(
     old: fc.option(fc.nat({ max: 2 })),
     new: fc.option(fc.nat({ max: 2 })),
   }),
-  fc.record({ entity, many: fc.uniqueArray(fc.constantFrom('p', 'q', 'r'), { minLength: 1 }) }),
+  fc.record({ entity, many: fc.uniqueArray(fc.constantFrom('p', 'q', ...long), { minLength: 1 }) }),
   fc.record({ entity: fc.oneof(entity, fc.constant('_:new')), mail }),
   fc.record({ entity: fc.constant('_:new'), mail, x: fc.nat({ max: 2 }) }),
   fc.record({

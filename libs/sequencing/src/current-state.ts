@@ -1,5 +1,5 @@
 import { assert } from '@pyralog/base';
-import type { Fact, LogOffset, Schema, Tx, Value } from '@pyralog/model';
+import type { StoredFact, LogOffset, Schema, Tx, StoredValue } from '@pyralog/model';
 import { EntityState, NO_ENTITY } from './entity-state.ts';
 import { type Memory, Owners } from './owners.ts';
 
@@ -8,7 +8,7 @@ export type Need =
   /** The facts in force of an entity. */
   | { readonly kind: 'entity'; readonly entity: string }
   /** The entity that holds a unique value. */
-  | { readonly kind: 'owner'; readonly attribute: string; readonly value: Value }
+  | { readonly kind: 'owner'; readonly attribute: string; readonly value: StoredValue }
   /** tx of the newest fact, asserted or retracted, of an entity or of one attribute of it. */
   | { readonly kind: 'lastTx'; readonly entity: string; readonly attribute: string | undefined }
   /** Whether an attribute has any fact, now or in the past. */
@@ -16,7 +16,7 @@ export type Need =
 
 /** What the runs say to a {@link Need}. */
 export type NeedAnswer =
-  | { readonly need: Need & { readonly kind: 'entity' }; readonly facts: readonly Fact[] }
+  | { readonly need: Need & { readonly kind: 'entity' }; readonly facts: readonly StoredFact[] }
   | { readonly need: Need & { readonly kind: 'owner' }; readonly owner: string | undefined }
   | { readonly need: Need & { readonly kind: 'lastTx' }; readonly tx: Tx | undefined }
   | { readonly need: Need & { readonly kind: 'hasFacts' }; readonly hasFacts: boolean };
@@ -86,7 +86,7 @@ export class CurrentState {
   }
 
   /** Who holds a unique value; it must be known. */
-  ownerOf(attribute: string, value: Value): string | undefined {
+  ownerOf(attribute: string, value: StoredValue): string | undefined {
     const owners = this.#ownersOf(attribute);
     assert(owners.knows(value), 'an owner is loaded before it is asked for');
     return owners.of(value);
@@ -151,7 +151,7 @@ export class CurrentState {
    * @param isOwn made here: an entity that is not in memory was asked for and has no facts, or is new.
    *   In a replay it may have some in the runs.
    */
-  fold(facts: readonly Fact[], schema: Schema, offset: number, isOwn: boolean): void {
+  fold(facts: readonly StoredFact[], schema: Schema, offset: number, isOwn: boolean): void {
     let entity: EntityState | undefined;
     let id = '';
     let bytes = 0;

@@ -2,7 +2,7 @@ import { assert } from '@pyralog/base';
 import {
   ATTRIBUTE_ENTITY_PREFIX,
   checkSchemaFacts,
-  type Fact,
+  type StoredFact,
   foldSchema,
   identOfEntity,
   type InputOperation,
@@ -23,7 +23,7 @@ export function isDefinition({ entity }: InputOperation): boolean {
 
 /** What a document says of attributes, and the schema with it. */
 export interface Defined {
-  readonly facts: readonly Fact[];
+  readonly facts: readonly StoredFact[];
   readonly schema: Schema;
 }
 
@@ -50,7 +50,7 @@ export function define(operations: readonly InputOperation[], context: ResolveCo
 /** @throws schema-invalid, schema-change-refused, attribute-invalid */
 export function schemaAfter(
   before: Schema,
-  definitions: readonly Fact[],
+  definitions: readonly StoredFact[],
   { state }: Pick<ResolveContext, 'state'>,
 ): Schema {
   const after = foldSchema(before, definitions);
@@ -92,9 +92,9 @@ function completions(about: readonly InputOperation[], schema: Schema): InputOpe
 }
 
 /** A definition keeps its name and cardinality: they may be replaced, but not be left out. */
-function checkNames(facts: readonly Fact[]): void {
+function checkNames(facts: readonly StoredFact[]): void {
   for (let i = 0; i < facts.length; i++) {
-    const { entity, attribute, operation } = facts[i] as Fact;
+    const { entity, attribute, operation } = facts[i] as StoredFact;
     if (operation === 'assert') continue;
     if (attribute !== 'db/ident' && attribute !== 'db/cardinality') continue;
     // In canonical order the assert that replaces it comes next.

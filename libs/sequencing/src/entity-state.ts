@@ -1,5 +1,5 @@
 import { assert } from '@pyralog/base';
-import { type Fact, TX_NONE, type Tx, type Value } from '@pyralog/model';
+import { isReference, type StoredFact, TX_NONE, type Tx, type StoredValue } from '@pyralog/model';
 import { hasValue, type Values, withoutValue, withValue } from './value-set.ts';
 
 /** Up to here a search for an attribute is faster than a map. */
@@ -8,6 +8,8 @@ const SEARCHED_MAX = 16;
 const ENTITY_BYTES = 380;
 const SLOT_BYTES = 40;
 const VALUE_BYTES = 72;
+/** What a reference to a blob costs besides: prefix, hash and length. */
+const REFERENCE_BYTES = 500;
 
 /**
  * What the owner has in memory of one entity: the values in force by attribute, and when each attribute
@@ -81,7 +83,7 @@ export class EntityState {
   }
 
   /** Takes one fact of the log, newer than all before. */
-  fold({ attribute, value, tx, operation }: Fact): void {
+  fold({ attribute, value, tx, operation }: StoredFact): void {
     let slot = this.#slotOf(attribute);
     if (slot < 0) slot = this.#addSlot(attribute);
     const before = this.#values[slot];
@@ -103,7 +105,7 @@ export class EntityState {
   }
 
   /** Takes the facts in force that the runs hold; what was folded since stays on top. */
-  base(facts: readonly Fact[]): void {
+  base(facts: readonly StoredFact[]): void {
     if (this.#based) return;
     for (const { attribute, value } of facts) {
       if (hasValue(this.#hidden?.get(attribute), value)) continue;
@@ -149,13 +151,15 @@ export class EntityState {
     return slot;
   }
 
-  #hide(attribute: string, value: Value): void {
+  #hide(attribute: string, value: StoredValue): void {
     this.#hidden ??= new Map();
     this.#hidden.set(attribute, withValue(this.#hidden.get(attribute), value));
   }
 }
 
-function bytesOf({ value }: Value): number {
+function bytesOf(stored: StoredValue): number {
+  if (isReference(stored)) return VALUE_BYTES + REFERENCE_BYTES;
+  const { value } = stored;
   if (typeof value === 'string') return VALUE_BYTES + value.length;
   return value instanceof Uint8Array ? VALUE_BYTES + 100 + value.length : VALUE_BYTES;
 }

@@ -1,5 +1,4 @@
 import {
-  coerceValue,
   identOfEntity,
   isPyralogError,
   isTemporaryId,
@@ -7,9 +6,10 @@ import {
   type Schema,
   TX_KEY,
   type TransactionDocument,
-  type Value,
+  type StoredValue,
 } from '@pyralog/model';
 import type { CurrentState, Need } from './current-state.ts';
+import type { LongValues } from './long-values.ts';
 
 /**
  * What must be in memory before a document can be resolved and is not. Some needs show only when others
@@ -19,6 +19,7 @@ export function needsOf(
   document: TransactionDocument,
   state: CurrentState,
   schema: Schema,
+  longValues: LongValues,
 ): Need[] {
   if (state.complete) return [];
   const needs: Need[] = [];
@@ -27,7 +28,7 @@ export function needsOf(
     needs.push(need);
     return false;
   };
-  const owner = (attribute: string, value: Value, orElse: (entity: string) => void): void => {
+  const owner = (attribute: string, value: StoredValue, orElse: (entity: string) => void): void => {
     if (!want({ kind: 'owner', attribute, value })) return;
     const entity = state.ownerOf(attribute, value);
     if (entity !== undefined) orElse(entity);
@@ -57,6 +58,7 @@ export function needsOf(
       schema,
       operation.op === 'retractEntity' ? '' : operation.attribute,
       input,
+      longValues,
     );
     // An identity value may belong to an entity that a temporary id stands for.
     if (value !== undefined)
@@ -66,11 +68,16 @@ export function needsOf(
 }
 
 /** The value of a unique attribute as it will be looked up; what cannot be coerced is refused later. */
-function uniqueValue(schema: Schema, attribute: string, input: InputValue): Value | undefined {
+function uniqueValue(
+  schema: Schema,
+  attribute: string,
+  input: InputValue,
+  longValues: LongValues,
+): StoredValue | undefined {
   const definition = schema.attribute(attribute);
   if (definition?.unique === undefined) return undefined;
   try {
-    const value = coerceValue(input, definition);
+    const value = longValues.stored(input, definition);
     return value.type === 'ref' && isTemporaryId(value.value) ? undefined : value;
   } catch (error) {
     if (isPyralogError(error)) return undefined;

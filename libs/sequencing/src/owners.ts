@@ -1,4 +1,4 @@
-import type { Fact, Value } from '@pyralog/model';
+import type { StoredFact, StoredValue } from '@pyralog/model';
 import { type ValueKey, valueKey } from './value-set.ts';
 
 /** About what a claim costs in memory besides its texts. */
@@ -34,24 +34,24 @@ export class Owners {
     return this.#claims.size;
   }
 
-  knows(value: Value): boolean {
+  knows(value: StoredValue): boolean {
     return this.#complete || this.#claims.has(valueKey(value));
   }
 
   /** The holder; it must be known. */
-  of(value: Value): string | undefined {
+  of(value: StoredValue): string | undefined {
     const claim = this.#claims.get(valueKey(value));
     if (claim !== undefined) claim.used = true;
     return claim?.owner;
   }
 
   /** What the runs say; what the log said since stays. */
-  load(value: Value, owner: string | undefined): void {
+  load(value: StoredValue, owner: string | undefined): void {
     if (!this.knows(value)) this.#put(valueKey(value), owner, -1);
   }
 
   /** Takes one fact of the log. */
-  fold({ entity, value, operation }: Fact, writtenAt: number): void {
+  fold({ entity, value, operation }: StoredFact, writtenAt: number): void {
     const key = valueKey(value);
     const known = this.#claims.get(key);
     // In one transaction another entity may take the value before this one gives it up: facts come by entity.

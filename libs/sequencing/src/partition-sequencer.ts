@@ -12,7 +12,7 @@ import {
 import {
   attributeChanges,
   endOfStep,
-  type Fact,
+  type StoredFact,
   foldSchema,
   formatNanos,
   HybridClock,
@@ -24,6 +24,7 @@ import {
   type Tx,
 } from '@pyralog/model';
 import { CurrentState, type Need, type NeedAnswer } from './current-state.ts';
+import { type Contents, LongValues } from './long-values.ts';
 import { needsOf } from './needs.ts';
 import { firstWithKey, rejectionOf, type Resolution, resolve } from './resolve.ts';
 
@@ -48,8 +49,10 @@ export type Outcome =
   | {
       readonly kind: 'committed';
       readonly tx: Tx;
-      readonly facts: readonly Fact[];
+      readonly facts: readonly StoredFact[];
       readonly ids: ReadonlyMap<string, string>;
+      /** Of the blobs that facts assert. */
+      readonly contents: Contents;
     }
   | { readonly kind: 'rejected'; readonly rejection: Rejection }
   | { readonly kind: 'duplicate'; readonly tx: Tx };
@@ -77,6 +80,7 @@ export class PartitionSequencer {
   readonly #partitions: number;
   readonly #current: CurrentState;
   readonly #clock: HybridClock;
+  readonly #longValues = new LongValues();
   #schema: Schema;
   /** After the last record made, durable or not. */
   #state: LogState;
@@ -124,7 +128,7 @@ export class PartitionSequencer {
     if (record.kind === 'epoch') return;
     for (const item of record.items) {
       if (item.kind !== 'commit') continue;
-      const facts: Fact[] = [];
+      const facts: StoredFact[] = [];
       for (let row = item.from; row < item.to; row++) facts.push(record.facts.factAt(row));
       this.#foldFacts(facts, offset, false);
     }
@@ -140,7 +144,9 @@ export class PartitionSequencer {
   needs(inputs: readonly Input[]): Need[] {
     if (this.#current.complete) return [];
     return inputs.flatMap((input) =>
-      input.kind === 'document' ? needsOf(input.document, this.#current, this.#schema) : [],
+      input.kind === 'document'
+        ? needsOf(input.document, this.#current, this.#schema, this.#longValues)
+        : [],
     );
   }
 
@@ -158,11 +164,16 @@ export class PartitionSequencer {
    * that lie between the low-water mark and the last of them must be there: what is left out has no
    * outcome, ever. Offsets that hold no input leave gaps.
    * @param now the wall clock, in nanoseconds
+   * @returns with the blobs that must be in the bucket before the record is in the log
    */
   step(
     inputs: readonly Input[],
     now: bigint,
-  ): { readonly record: DraftRecord; readonly outcomes: readonly Outcome[] } {
+  ): {
+    readonly record: DraftRecord;
+    readonly outcomes: readonly Outcome[];
+    readonly blobs: Contents;
+  } {
     assert(inputs.length > 0, 'a step has inputs');
     const record = this.#state.next;
     const items: DraftItem[] = [];
@@ -177,7 +188,7 @@ export class PartitionSequencer {
       lowWater = logOffset(offset + 1);
     }
     assert(items.length === inputs.length, 'I9: every input has exactly one outcome');
-    return { record: this.#finish(items, lowWater, now), outcomes };
+    return { record: this.#finish(items, lowWater, now), outcomes, blobs: blobsOf(outcomes) };
   }
 
   /** A record without items that moves the closed timestamp on to the clock. */
@@ -216,10 +227,12 @@ export class PartitionSequencer {
     assert(tx > this.#state.closed, 'I4: nothing is committed at or below a closed timestamp');
     assert(tx > last, 'I3: a tx is never given twice and rises');
     const resolution = this.#resolve(document, tx);
+    const asserted = resolution.kind === 'commit' ? resolution.facts : [];
+    const contents = this.#longValues.contentsOf(asserted);
     if (resolution.kind !== 'commit') return resolution;
     const { facts, ids } = resolution;
     this.#foldFacts(facts, record, true);
-    return { kind: 'committed', tx, facts, ids };
+    return { kind: 'committed', tx, facts, ids, contents };
   }
 
   #resolve(document: TransactionDocument, tx: Tx): Resolution {
@@ -229,11 +242,12 @@ export class PartitionSequencer {
       tx,
       partition: this.#partition,
       partitions: this.#partitions,
+      longValues: this.#longValues,
     });
   }
 
   /** The schema first: whether a value is unique depends on it. */
-  #foldFacts(facts: readonly Fact[], offset: LogOffset, isOwn: boolean): void {
+  #foldFacts(facts: readonly StoredFact[], offset: LogOffset, isOwn: boolean): void {
     const before = this.#schema;
     this.#schema = foldSchema(before, facts);
     for (const change of attributeChanges(before, this.#schema, facts)) {
@@ -270,6 +284,16 @@ export class PartitionSequencer {
     this.#current.trim();
     return record;
   }
+}
+
+/** Of all that was committed; a content that several transactions share stands once. */
+function blobsOf(outcomes: readonly Outcome[]): Contents {
+  const blobs = new Map<string, Uint8Array>();
+  for (const outcome of outcomes) {
+    if (outcome.kind !== 'committed') continue;
+    for (const [sha256, content] of outcome.contents) blobs.set(sha256, content);
+  }
+  return blobs;
 }
 
 /** `advance` looks at header and items only. */

@@ -1,9 +1,10 @@
 import {
   formatValue,
+  isReference,
   partitionOf,
   type PartitionNo,
   PyralogError,
-  type Value,
+  type StoredValue,
 } from '@pyralog/model';
 import type { ResolveContext } from './context.ts';
 import { quoted, shown } from './refusals.ts';
@@ -23,7 +24,7 @@ export function checkEntityHome(entity: string, { partition, partitions }: Resol
 /** @throws partitions-spanned */
 export function checkClaimHome(
   attribute: string,
-  value: Value,
+  value: StoredValue,
   { partition, partitions }: ResolveContext,
 ): void {
   if (partitions === 1) return;
@@ -37,8 +38,9 @@ export function checkClaimHome(
  * Where it is decided who holds a unique value: whatever entity wants it, all must meet at one place.
  * A {tag} in the value routes it like an entity, so that both can be kept together.
  */
-function partitionOfClaim(attribute: string, value: Value, partitions: number): PartitionNo {
-  return partitionOf(`unique:${attribute}=${formatValue(value)}`, partitions);
+function partitionOfClaim(attribute: string, value: StoredValue, partitions: number): PartitionNo {
+  const text = isReference(value) ? `sha256:${value.sha256}` : formatValue(value);
+  return partitionOf(`unique:${attribute}=${text}`, partitions);
 }
 
 function spanned(

@@ -1,4 +1,10 @@
-import { formatValue, PyralogError, shortened, type Value } from '@pyralog/model';
+import {
+  formatValue,
+  isReference,
+  PyralogError,
+  shortened,
+  type StoredValue,
+} from '@pyralog/model';
 
 /** A name in a message, in quotes and cut to a readable length. */
 export function quoted(name: string): string {
@@ -6,11 +12,11 @@ export function quoted(name: string): string {
 }
 
 /** Values in a message, cut to a readable length. */
-export function shown(values: readonly Value[]): string {
+export function shown(values: readonly StoredValue[]): string {
   if (values.length === 0) return 'absent';
   const text = values
     .slice(0, 3)
-    .map((value) => JSON.stringify(shortened(formatValue(value))))
+    .map((value) => JSON.stringify(shortened(textOf(value))))
     .join(', ');
   return values.length > 3 ? `${text}, … (${values.length})` : text;
 }
@@ -25,4 +31,11 @@ export function contradiction(entity: string, attribute: string, what: string): 
       extra: { entity, attribute },
     },
   );
+}
+
+/** Canonical text; of a blob its beginning, which is longer than what is shown. */
+function textOf(value: StoredValue): string {
+  if (!isReference(value)) return formatValue(value);
+  const { prefix } = value;
+  return typeof prefix === 'string' ? prefix : formatValue({ type: 'bytes', value: prefix });
 }

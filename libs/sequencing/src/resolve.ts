@@ -3,7 +3,7 @@ import { type Rejection, TABLE_ATTRIBUTES_MAX } from '@pyralog/format';
 import {
   compareValues,
   definitionFacts,
-  type Fact,
+  type StoredFact,
   FACTS_MAX,
   type InputOperation,
   isPyralogError,
@@ -25,13 +25,13 @@ import { checkEntityHome } from './partitions.ts';
 import { quoted } from './refusals.ts';
 import { temporaryIds } from './temporary-ids.ts';
 import { checkUnique } from './unique.ts';
-import { listOf } from './value-set.ts';
+import { hasValue } from './value-set.ts';
 
 export type Resolution =
   | {
       readonly kind: 'commit';
       /** In canonical order: entity, attribute, retracts before asserts, value. */
-      readonly facts: readonly Fact[];
+      readonly facts: readonly StoredFact[];
       /** After the transaction; the same reference where it changes nothing. */
       readonly schema: Schema;
       readonly ids: ReadonlyMap<string, string>;
@@ -71,8 +71,8 @@ export function firstWithKey(
   if (owner === undefined) return undefined;
   const tx = txOfEntity(owner);
   assert(tx !== undefined, 'a key belongs to a transaction');
-  const [hash] = listOf(state.entity(owner).held(TX_KEY_HASH));
-  if (hash?.value === contentHash) return tx;
+  const hash = state.entity(owner).held(TX_KEY_HASH);
+  if (hasValue(hash, { type: 'string', value: contentHash })) return tx;
   throw new PyralogError(
     'key-reused',
     `The id ${quoted(id)} was used by transaction ${tx} with other content.`,
@@ -126,8 +126,8 @@ function withMeta(
 }
 
 /** The definitions that first uses make. @throws attribute-invalid, partitions-spanned */
-function inferredFacts(attributes: Attributes, context: ResolveContext): readonly Fact[] {
-  const facts: Fact[] = [];
+function inferredFacts(attributes: Attributes, context: ResolveContext): readonly StoredFact[] {
+  const facts: StoredFact[] = [];
   for (const definition of attributes.inferred) {
     for (const said of definitionFacts(definition)) {
       if (facts.length === 0) checkEntityHome(said.entity, context);
@@ -138,15 +138,15 @@ function inferredFacts(attributes: Attributes, context: ResolveContext): readonl
 }
 
 function merged(
-  data: readonly Fact[],
-  defined: readonly Fact[],
-  inferred: readonly Fact[],
-): readonly Fact[] {
+  data: readonly StoredFact[],
+  defined: readonly StoredFact[],
+  inferred: readonly StoredFact[],
+): readonly StoredFact[] {
   if (defined.length === 0 && inferred.length === 0) return data;
   return [...data, ...defined, ...inferred].sort(canonicalOrder);
 }
 
-function canonicalOrder(a: Fact, b: Fact): number {
+function canonicalOrder(a: StoredFact, b: StoredFact): number {
   return (
     compareUtf8(a.entity, b.entity) ||
     compareUtf8(a.attribute, b.attribute) ||
@@ -161,7 +161,7 @@ function canonicalOrder(a: Fact, b: Fact): number {
 /** Distinct attributes of one record of the log. */
 const RECORD_ATTRIBUTES_MAX = TABLE_ATTRIBUTES_MAX;
 
-function checkSize(facts: readonly Fact[]): void {
+function checkSize(facts: readonly StoredFact[]): void {
   if (facts.length > FACTS_MAX) {
     throw new PyralogError(
       'transaction-too-large',

@@ -1,6 +1,5 @@
 import { assert } from '@pyralog/base';
 import {
-  coerceValue,
   type InputOperation,
   isTemporaryId,
   mintEntity,
@@ -11,9 +10,10 @@ import {
   type TransactionDocument,
   type Tx,
   txEntity,
-  type Value,
+  type StoredValue,
 } from '@pyralog/model';
 import type { ResolveContext } from './context.ts';
+import { LongValues } from './long-values.ts';
 import { quoted } from './refusals.ts';
 import { type ValueKey, valueKey } from './value-set.ts';
 
@@ -21,7 +21,7 @@ import { type ValueKey, valueKey } from './value-set.ts';
 export interface IdentityClaim {
   readonly temporary: string;
   readonly attribute: string;
-  readonly value: Value;
+  readonly value: StoredValue;
 }
 
 /**
@@ -36,12 +36,12 @@ export class TemporaryGroups {
    * @param schema what is unique, the document's own definitions included
    * @throws type-mismatch
    */
-  constructor(operations: readonly InputOperation[], schema: Schema) {
+  constructor(operations: readonly InputOperation[], schema: Schema, longValues: LongValues) {
     for (const { entity } of operations) {
       if (isTemporaryId(entity) && entity !== OWN_TX_ENTITY && !this.#parent.has(entity))
         this.#parent.set(entity, entity);
     }
-    this.claims = this.#parent.size === 0 ? [] : identityClaims(operations, schema);
+    this.claims = this.#parent.size === 0 ? [] : identityClaims(operations, schema, longValues);
     const first = new Map<string, Map<ValueKey, string>>();
     for (const { temporary, attribute, value } of this.claims) {
       let holders = first.get(attribute);
@@ -79,7 +79,11 @@ export class TemporaryGroups {
   }
 }
 
-function identityClaims(operations: readonly InputOperation[], schema: Schema): IdentityClaim[] {
+function identityClaims(
+  operations: readonly InputOperation[],
+  schema: Schema,
+  longValues: LongValues,
+): IdentityClaim[] {
   const claims: IdentityClaim[] = [];
   for (const operation of operations) {
     if (operation.op !== 'assert') continue;
@@ -87,7 +91,7 @@ function identityClaims(operations: readonly InputOperation[], schema: Schema): 
     if (!isTemporaryId(temporary) || temporary === OWN_TX_ENTITY) continue;
     const definition = schema.attribute(attribute);
     if (definition?.unique !== 'identity') continue;
-    const value = coerceValue(operation.value, definition);
+    const value = longValues.stored(operation.value, definition);
     // A ref to another new entity finds nothing.
     if (value.type === 'ref' && isTemporaryId(value.value)) continue;
     claims.push({ temporary, attribute, value });
@@ -198,7 +202,7 @@ export function temporaryIds(
 ): TemporaryIds {
   const { state } = context;
   return new TemporaryIds(
-    new TemporaryGroups(operations, schema),
+    new TemporaryGroups(operations, schema, context.longValues),
     context,
     // Nobody holds a value of an attribute that begins here.
     ({ attribute, value }) =>
@@ -218,7 +222,7 @@ export class FirstIds {
 
   /** @param schema right after the transaction */
   constructor({ operations }: TransactionDocument, schema: Schema) {
-    this.#groups = new TemporaryGroups(operations, schema);
+    this.#groups = new TemporaryGroups(operations, schema, new LongValues());
   }
 
   /** Whose holders right after the transaction must be known for {@link all}. */

@@ -1,4 +1,4 @@
-import { type Fact, PyralogError } from '@pyralog/model';
+import { type StoredFact, PyralogError } from '@pyralog/model';
 import type { Attributes } from './attributes.ts';
 import type { ResolveContext } from './context.ts';
 import { checkClaimHome } from './partitions.ts';
@@ -8,7 +8,7 @@ import { type ValueKey, valueKey } from './value-set.ts';
 /** What becomes of one unique value in a transaction. */
 interface Claim {
   /** The fact that takes the value. */
-  taken: Fact | undefined;
+  taken: StoredFact | undefined;
   /** The entity that gives it up. */
   freedBy: string | undefined;
 }
@@ -19,7 +19,7 @@ interface Claim {
  * @throws unique-conflict, partitions-spanned
  */
 export function checkUnique(
-  facts: readonly Fact[],
+  facts: readonly StoredFact[],
   attributes: Attributes,
   context: ResolveContext,
 ): void {
@@ -50,7 +50,7 @@ export function checkUnique(
   }
 }
 
-function conflict({ entity, attribute, value }: Fact, owner: string): PyralogError {
+function conflict({ entity, attribute, value }: StoredFact, owner: string): PyralogError {
   return new PyralogError(
     'unique-conflict',
     `${quoted(attribute)} ${shown([value])} belongs to ${quoted(owner)} and cannot be given to ${quoted(entity)}.`,

@@ -131,7 +131,11 @@ const read = {
 };
 
 const page = {
-  limit: whole('Rows of a page; default 1000.', 1, PAGE_ROWS_MAX),
+  limit: whole(
+    'Rows of a page; default 1000. A page also ends before more than 16 MiB of values above 64 KiB are on it: go on by `next`.',
+    1,
+    PAGE_ROWS_MAX,
+  ),
   cursor: z.string().optional().meta({
     description:
       'The `next` of the page before. Give the other parameters as they were; later pages stay at the basis of the first.',
@@ -204,7 +208,10 @@ export const factsQuery = z
       'Only facts with this value: JSON as in answers, or a plain text. It takes the type of the attribute.',
       ['Alice', '5', '{"ref":"paper:1"}'],
     ),
-    valueFrom: value('Values from this one on.', ['10']),
+    valueFrom: value(
+      'Values from this one on. Values above 64 KiB are ordered by their first 256 bytes, behind the value that is equal to these, then by their SHA-256.',
+      ['10'],
+    ),
     valueTo: value('Values before this one.', ['20']),
     ...page,
     ...read,

@@ -111,6 +111,7 @@ export class EmbeddedDatabase extends ReadingDatabase {
       partitions: info.partitions,
       log,
       index: leaderIndex(reader.index),
+      blobs: reader.index.bucket,
       clock,
       timers,
       rand,
@@ -128,8 +129,11 @@ export class EmbeddedDatabase extends ReadingDatabase {
     const outcome = await this.#queue.submit(parsed, document.length);
     this.#idle.busy();
     switch (outcome.kind) {
-      case 'committed':
-        return { tx: outcome.tx, facts: outcome.facts, ids: outcome.ids, duplicate: false };
+      case 'committed': {
+        const { tx, ids, contents } = outcome;
+        const facts = await this.writtenFacts(tx, outcome.facts, contents);
+        return { tx, facts, ids, duplicate: false };
+      }
       case 'duplicate':
         return this.firstResult(parsed, outcome.tx);
       case 'rejected':

@@ -1,4 +1,4 @@
-import type { TransactionDocument, Tx } from '@pyralog/model';
+import type { TransactionDocument } from '@pyralog/model';
 import type { DatabaseReader } from '@pyralog/reading';
 import { FirstIds, type IdentityClaim, type Placement } from '@pyralog/sequencing';
 
@@ -12,17 +12,8 @@ export async function firstIds(
   const ids = new FirstIds(document, await reader.schemaAt(tx));
   const holders = new Map<IdentityClaim, string>();
   for (const claim of ids.claims) {
-    const holder = await holderAt(claim, tx, reader);
+    const holder = await reader.holderOf(claim.attribute, claim.value, { asOf: tx });
     if (holder !== undefined) holders.set(claim, holder);
   }
   return ids.all(placement, holders);
-}
-
-async function holderAt(
-  { attribute, value }: IdentityClaim,
-  asOf: Tx,
-  reader: DatabaseReader,
-): Promise<string | undefined> {
-  const page = await reader.state({ index: 'avet', attribute, value, limit: 1 }, { asOf });
-  return page.facts[0]?.entity;
 }

@@ -407,3 +407,29 @@ test('addresses that are none and servers that are not there say so', async () =
     }),
   ).rejects.toMatchObject({ code: 'unreachable' });
 });
+
+test('values of any length come back as they were given, now and at any moment', async () => {
+  const [text, data, scan] = [fresh('text'), fresh('data'), fresh('scan')];
+  // Above 64 KiB they are kept apart from their facts, which nobody is to notice.
+  const long = (end: string): string => 'é'.repeat(40_000) + end;
+  const object = { list: [long('json'), 1] };
+  const bytes = new Uint8Array(70_000).map((_, i) => i % 251);
+  const first = await kb.transact((t) => {
+    t.assert('long:1', { [text]: long('1'), [data]: json(object), [scan]: bytes });
+  });
+  await kb.transact((t) => void t.assert('long:1', text, long('2')));
+  expect((await kb.entity('long:1'))?.attributes).toEqual({
+    [text]: long('2'),
+    [data]: object,
+    [scan]: bytes,
+  });
+  expect((await kb.entityAtTime('long:1', first.tx))?.attributes[text]).toBe(long('1'));
+  const history = await kb.history('long:1', { attribute: text });
+  expect(history.map(({ value, operation }) => [value, operation])).toEqual(
+    expect.arrayContaining([
+      [long('1'), 'assert'],
+      [long('1'), 'retract'],
+      [long('2'), 'assert'],
+    ]),
+  );
+});

@@ -19,9 +19,18 @@ import type {
   Trouble,
 } from '@pyralog/client';
 import type { DatabaseInfo, Rejection } from '@pyralog/format';
-import { partitionNo, PyralogError, type TransactionDocument, type Tx } from '@pyralog/model';
+import {
+  type Fact,
+  isPyralogError,
+  partitionNo,
+  PyralogError,
+  type StoredFact,
+  type TransactionDocument,
+  type Tx,
+} from '@pyralog/model';
 import { DatabaseReader, type PartitionReader } from '@pyralog/reading';
 import type { Clock } from '@pyralog/runtime';
+import type { Contents } from '@pyralog/sequencing';
 import { firstIds } from './first-result.ts';
 import { VERSION } from './version.ts';
 
@@ -130,6 +139,29 @@ export abstract class ReadingDatabase implements Database {
   /** What the writer of a rejected document is told. */
   protected refusalOf({ code, detail, hint, extra }: Rejection): PyralogError {
     return new PyralogError(code, detail, { hint, extra });
+  }
+
+  /**
+   * The facts of a transaction that was just committed.
+   * @param known the long values that it asserts; those that it retracts are fetched
+   * @throws what keeps one of them from being read, telling that the transaction is committed
+   */
+  protected async writtenFacts(
+    tx: Tx,
+    stored: readonly StoredFact[],
+    known: Contents,
+  ): Promise<readonly Fact[]> {
+    try {
+      return await this.reader.wholeFacts(stored, known);
+    } catch (error) {
+      if (!isPyralogError(error)) throw error;
+      const { code, message, hint } = error;
+      throw new PyralogError(
+        code,
+        `The transaction is committed, as ${tx}. A value that it replaced or retracted cannot be told: ${message}`,
+        { hint, extra: { tx: String(tx) }, cause: error },
+      );
+    }
   }
 
   /** The first result of a document that is committed already. */

@@ -1,3 +1,4 @@
+export type { BlobStore } from './blobs.ts';
 export * from './document-queue.ts';
 export type { Inbox, Taken } from './inbox.ts';
 export * from './leader.ts';

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   type CommitRecord,
   decodeCommitRecord,
@@ -20,6 +21,7 @@ import {
 import { type Clock, Health, SeededRand, type Timers } from '@pyralog/runtime';
 import type { Need, NeedAnswer, Outcome } from '@pyralog/sequencing';
 import { describe, expect, test } from 'vitest';
+import type { BlobStore } from './blobs.ts';
 import { DocumentQueue } from './document-queue.ts';
 import { PartitionLeader } from './leader.ts';
 
@@ -103,14 +105,34 @@ class FaultyLog extends MemoryLog {
   }
 }
 
+/** A store of blobs that a test has fail. */
+class FaultyBlobs implements BlobStore {
+  readonly contents = new Map<string, Uint8Array>();
+  /** Which of the puts from now on fail: those for which it holds. */
+  fails: (sha256: string) => boolean = () => false;
+  /** Puts on their way, and the most there were at once. */
+  atOnce = 0;
+  atOnceMost = 0;
+
+  async putBlob(sha256: string, content: Uint8Array): Promise<void> {
+    this.atOnce++;
+    this.atOnceMost = Math.max(this.atOnceMost, this.atOnce);
+    await new Promise((resolve) => setImmediate(resolve));
+    this.atOnce--;
+    if (this.fails(sha256)) throw new PyralogError('storage-failed', 'The bucket is broken.');
+    this.contents.set(sha256, content);
+  }
+}
+
 /** A leader of an empty partition in a world that a test breaks. */
 class World {
   readonly log: FaultyLog;
   readonly #seed: number;
   readonly time = new SetTime();
+  readonly blobs = new FaultyBlobs();
   readonly published: CommitRecord[] = [];
   readonly told: string[] = [];
-  queue = new DocumentQueue({ documents: 100, bytes: 1e6 });
+  queue = new DocumentQueue({ documents: 100, bytes: 1e7 });
   room = true;
   /** What the index says; by default that it holds nothing. */
   answer: (need: Need) => NeedAnswer = nothing;
@@ -124,7 +146,7 @@ class World {
 
   async lead(): Promise<PartitionLeader> {
     await this.log.createTopic(topic.topic, 1);
-    this.queue = new DocumentQueue({ documents: 100, bytes: 1e6 });
+    this.queue = new DocumentQueue({ documents: 100, bytes: 1e7 });
     return PartitionLeader.lead({
       topic,
       partition: partitionNo(0),
@@ -141,6 +163,7 @@ class World {
       clock: this.time,
       timers: this.time,
       rand: new SeededRand(this.#seed),
+      blobs: this.blobs,
       cacheBytesMax: 1e9,
       inbox: this.queue,
       publish: (offset, record) => {
@@ -178,7 +201,12 @@ function nothing(need: Need): NeedAnswer {
 }
 
 async function submit(world: World, entity: string, id?: string): Promise<string> {
-  const text = JSON.stringify({ id, ops: [{ entity, n: 1 }] });
+  return submitDocument(world, { id, ops: [{ entity, n: 1 }] });
+}
+
+/** @returns what became of it */
+async function submitDocument(world: World, document: object): Promise<string> {
+  const text = JSON.stringify(document);
   try {
     const outcome: Outcome = await world.queue.submit(
       parseDocument(Buffer.from(text)),
@@ -291,6 +319,66 @@ describe('a log that cannot be written', () => {
     expect(await submit(world, 'b')).toBe('stopping');
     await world.time.pass(60_000);
     expect((await world.records()).length).toBe(1);
+  });
+});
+
+describe('long values', () => {
+  const long = (n: number): string => `${n} `.repeat(40_000);
+  const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+  test('I7 are blobs before the record that names them is in the log, eight put at once', async () => {
+    const world = new World();
+    await using _leader = await world.lead();
+    const append = world.log.append.bind(world.log);
+    const there: number[] = [];
+    world.log.append = async (at, records) => {
+      there.push(world.blobs.contents.size);
+      return append(at, records);
+    };
+    const many = Array.from({ length: 12 }, (_, n) => long(n));
+    expect(await submitDocument(world, { ops: [{ entity: 'a', many }] })).toBe('committed');
+    expect(there).toEqual([12]);
+    expect(world.blobs.atOnceMost).toBe(8);
+    for (const [sha256, content] of world.blobs.contents)
+      expect(hashOf(Buffer.from(content).toString())).toBe(sha256);
+    expect([...world.blobs.contents.keys()].toSorted()).toEqual(many.map(hashOf).toSorted());
+  });
+
+  test('that cannot be put are not committed: their writer is told, and nothing is written', async () => {
+    const world = new World();
+    await using _leader = await world.lead();
+    expect(await submit(world, 'a')).toBe('committed');
+    const before = await world.records();
+    world.blobs.fails = (sha256) => sha256 === hashOf(long(1));
+    const both = [
+      submitDocument(world, { ops: [{ entity: 'a', many: [long(1), long(2)] }] }),
+      submit(world, 'shares its record'),
+    ];
+    expect(await Promise.all(both)).toEqual(['storage-failed', 'storage-failed']);
+    expect(await world.records()).toEqual(before);
+    expect(world.published).toEqual(before);
+    await world.time.pass(5_000);
+    expect(world.told).toEqual(['storage-failed', 'well']);
+
+    // What was resolved on what never was, is gone: the next sees the state before it.
+    const absent = { if: [{ entity: 'shares its record', absent: true }], ops: [] };
+    expect(await submitDocument(world, absent)).toBe('committed');
+    world.blobs.fails = () => false;
+    expect(await submitDocument(world, { ops: [{ entity: 'a', many: [long(1)] }] })).toBe(
+      'committed',
+    );
+    expect(world.published).toEqual(await world.records());
+  });
+
+  test('of a transaction that is rejected are not put', async () => {
+    const world = new World();
+    await using _leader = await world.lead();
+    const document = {
+      if: [{ entity: 'a', attribute: 'n', is: 1 }],
+      ops: [{ entity: 'a', text: long(1) }],
+    };
+    expect(await submitDocument(world, document)).toBe('rejected');
+    expect(world.blobs.contents.size).toBe(0);
   });
 });
 

@@ -28,12 +28,15 @@ import {
   type Timers,
 } from '@pyralog/runtime';
 import {
+  type Contents,
   type Input,
   type Need,
   type NeedAnswer,
+  NO_CONTENTS,
   type Outcome,
   PartitionSequencer,
 } from '@pyralog/sequencing';
+import { type BlobStore, putBlobs } from './blobs.ts';
 import { checkLogReach } from './log-reach.ts';
 
 /** What the leader reads of the index: state that is not in its memory. */
@@ -51,6 +54,7 @@ export interface LeadershipOptions {
   readonly partitions: number;
   readonly log: Log;
   readonly index: LeaderIndex;
+  readonly blobs: BlobStore;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly rand: Rand;
@@ -157,7 +161,8 @@ export class Leadership implements Disposable {
     inputs: readonly Input[],
   ): Promise<readonly Outcome[]> {
     const { publish } = this.#options;
-    const { record, outcomes, bytes } = await this.#resolve(sequencer, inputs);
+    const { record, outcomes, blobs, bytes } = await this.#resolve(sequencer, inputs);
+    await this.#putBlobs(record, blobs);
     const offset = await this.#append(sequencer, record, bytes);
     sequencer.durable(offset);
     publish(offset, decodeCommitRecord(bytes));
@@ -181,11 +186,11 @@ export class Leadership implements Disposable {
     }
     try {
       const now = clock.nowNanos();
-      const { record, outcomes } =
+      const { record, outcomes, blobs } =
         inputs.length === 0
-          ? { record: sequencer.closedRecord(now), outcomes: [] }
+          ? { record: sequencer.closedRecord(now), outcomes: [], blobs: NO_CONTENTS }
           : sequencer.step(inputs, now);
-      return { record, outcomes, bytes: encodeCommitRecord(record) };
+      return { record, outcomes, blobs, bytes: encodeCommitRecord(record) };
     } catch (error) {
       throw this.#defect(sequencer, error);
     }
@@ -205,6 +210,19 @@ export class Leadership implements Disposable {
       pausing: false,
     };
     return new Unresolved(cause);
+  }
+
+  /**
+   * No record is in the log before the blobs that it refers to are in the bucket. Where one cannot be put, the
+   * record is never written: the state that it was resolved on is thrown away, as after a failed append.
+   */
+  async #putBlobs(record: DraftRecord, blobs: Contents): Promise<void> {
+    if (blobs.size === 0) return;
+    try {
+      await putBlobs(this.#options.blobs, blobs);
+    } catch (error) {
+      throw this.#depose(error, record.epoch);
+    }
   }
 
   async #append(
@@ -279,6 +297,7 @@ export class Leadership implements Disposable {
 interface Resolved {
   readonly record: DraftRecord;
   readonly outcomes: readonly Outcome[];
+  readonly blobs: Contents;
   readonly bytes: Uint8Array;
 }
 

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
-import type { Fact } from '../fact.ts';
+import type { StoredFact } from '../fact.ts';
 import { canonicalJson } from '../json-print.ts';
 import { type Json, jsonDouble, jsonInt, jsonObject } from '../json-tree.ts';
 import { tx, type Tx } from '../tx.ts';
-import type { Value } from '../value.ts';
+import { BLOB_PREFIX_BYTES_MAX, INLINE_BYTES_MAX, VALUE_BYTES_MAX } from '../limits.ts';
+import type { BlobReference, StoredValue, Value } from '../value.ts';
 import { INT64_MAX, INT64_MIN } from '../value-constructors.ts';
 
 /** Any character but surrogates. (The unit "binary" is the same, and takes most of a second to set up.) */
@@ -99,16 +100,44 @@ export const value: fc.Arbitrary<Value> = fc.oneof(
   json.map((each): Value => ({ type: 'json', value: canonicalJson(each) })),
 );
 
+/**
+ * References of few prefixes and hashes, so that they meet each other and inline values that are equal to their
+ * prefix. Real ones have prefixes of nearly the full length; whoever reads and orders them does not ask.
+ */
+export const reference: fc.Arbitrary<BlobReference> = fc
+  .record({
+    prefix: text.filter((each) => Buffer.byteLength(each) <= BLOB_PREFIX_BYTES_MAX),
+    sha256: fc.oneof(
+      fc.constantFrom('0'.repeat(64), `${'0'.repeat(63)}1`, 'f'.repeat(64)),
+      fc
+        .uint8Array({ minLength: 32, maxLength: 32 })
+        .map((hash) => Buffer.from(hash).toString('hex')),
+    ),
+    bytes: fc.integer({ min: INLINE_BYTES_MAX + 1, max: VALUE_BYTES_MAX }),
+    type: fc.constantFrom('string' as const, 'json' as const, 'bytes' as const),
+  })
+  .map(({ prefix, type, ...blob }): BlobReference =>
+    type === 'bytes'
+      ? { type, prefix: new Uint8Array(Buffer.from(prefix)), ...blob }
+      : { type, prefix, ...blob },
+  );
+
+export const stored: fc.Arbitrary<StoredValue> = fc.oneof(
+  { weight: 8, arbitrary: value },
+  { weight: 3, arbitrary: reference },
+);
+
 export const txId: fc.Arbitrary<Tx> = fc
   .oneof(fc.constantFrom(0n, 1n, INT64_MAX), fc.bigInt({ min: 0n, max: INT64_MAX }))
   .map(tx);
 
-export const fact: fc.Arbitrary<Fact> = fc.record({
+export const fact: fc.Arbitrary<StoredFact> = fc.record({
   entity,
   attribute,
-  value,
+  value: stored,
   tx: txId,
   operation: fc.constantFrom('assert', 'retract'),
 });
 
-export const facts = (max: number): fc.Arbitrary<Fact[]> => fc.array(fact, { maxLength: max });
+export const facts = (max: number): fc.Arbitrary<StoredFact[]> =>
+  fc.array(fact, { maxLength: max });

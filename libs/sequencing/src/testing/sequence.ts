@@ -10,10 +10,11 @@ import {
   type DatabaseSettings,
   epoch,
   equalValues,
-  type Fact,
+  type StoredFact,
   foldSchema,
   formatValue,
   initialSchema,
+  isReference,
   logOffset,
   ownerId,
   parseDocument,
@@ -22,6 +23,7 @@ import {
   type Tx,
 } from '@pyralog/model';
 import type { Need, NeedAnswer } from '../current-state.ts';
+import { type Contents, NO_CONTENTS } from '../long-values.ts';
 import {
   type Input,
   inputsFrom,
@@ -40,6 +42,8 @@ export const START: bigint = 1_767_225_600_000_000_000n;
 export class Sequence {
   sequencer: PartitionSequencer;
   readonly log: CommitRecord[] = [];
+  /** Of the last record: what would be put before it. */
+  blobs: Contents = NO_CONTENTS;
   readonly #settings: Partial<DatabaseSettings>;
   readonly #cacheBytesMax: number;
   readonly #index: NaiveIndex;
@@ -100,7 +104,8 @@ export class Sequence {
       this.sequencer.load(needs.map((need) => this.#index.answer(need)));
       needs = this.sequencer.needs(inputs);
     }
-    const { record, outcomes } = this.sequencer.step(inputs, this.now);
+    const { record, outcomes, blobs } = this.sequencer.step(inputs, this.now);
+    this.blobs = blobs;
     this.#append(record);
     this.sequencer.durable(logOffset(this.log.length - 1));
     return outcomes;
@@ -135,7 +140,7 @@ export class Sequence {
 
 /** What runs would answer, by looking through all facts of the log up to its cut. */
 class NaiveIndex {
-  readonly facts: Fact[] = [];
+  readonly facts: StoredFact[] = [];
   state: LogState = emptyLogState();
   schema: Schema;
 
@@ -179,11 +184,12 @@ class NaiveIndex {
     }
   }
 
-  #inForce(): Fact[] {
-    const inForce = new Map<string, Fact>();
+  #inForce(): StoredFact[] {
+    const inForce = new Map<string, StoredFact>();
     for (const fact of this.facts) {
       const { entity, attribute, value, operation } = fact;
-      const key = JSON.stringify([entity, attribute, formatValue(value)]);
+      const text = isReference(value) ? `#${value.sha256}` : formatValue(value);
+      const key = JSON.stringify([entity, attribute, text]);
       if (operation === 'assert') inForce.set(key, fact);
       else inForce.delete(key);
     }
@@ -214,6 +220,6 @@ export function brief(outcome: Outcome): string | readonly string[] {
     .filter(({ entity }) => !/^(tx:|attribute:)/.test(entity))
     .map(
       ({ entity, attribute, value, operation }) =>
-        `${operation === 'assert' ? '+' : '-'}${entity} ${attribute} ${String(value.value)}`,
+        `${operation === 'assert' ? '+' : '-'}${entity} ${attribute} ${isReference(value) ? `#${value.sha256.slice(0, 8)}` : String(value.value)}`,
     );
 }

@@ -1,13 +1,18 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { decodeCommitRecord, isDatabaseName } from '@pyralog/format';
 import { createCodec } from '@pyralog/format/zstd';
+import type { StoredRecord } from '@pyralog/log';
 import { verifyLocalLog } from '@pyralog/log/local';
-import { PyralogError } from '@pyralog/model';
+import { isPyralogError, PyralogError } from '@pyralog/model';
 import { LocalObjects } from '@pyralog/objects/local';
-import { verifyBucket } from '@pyralog/reading';
+import { NamedBlobs, verifyBucket } from '@pyralog/reading';
 import { checkFolder, EXIT } from './context.ts';
 import { colours, counted, line } from './print.ts';
 import { sizeText } from './status.ts';
+
+/** What a commit log's topic is called behind its database. */
+const COMMITS = '.commits';
 
 interface Problem {
   readonly file: string;
@@ -19,6 +24,8 @@ interface Verification {
   readonly files: number;
   readonly bytes: number;
   readonly problems: readonly Problem[];
+  /** Blobs that no fact refers to; no damage. */
+  readonly unnamed: readonly string[];
 }
 
 export async function verify({
@@ -31,10 +38,11 @@ export async function verify({
   readonly json?: boolean | undefined;
 }): Promise<number> {
   const found = await verifyFolder(data, db);
-  const { files, bytes, problems } = found;
+  const { files, bytes, problems, unnamed } = found;
   if (json === true) line(JSON.stringify(found));
   else {
     for (const { problem } of problems) line(`${colours.red('damaged')}  ${problem}`);
+    for (const key of unnamed) line(`unnamed  ${key}: no fact refers to it, which is no damage.`);
     line(
       `${counted(files, 'file')}, ${sizeText(bytes)}: ${problems.length === 0 ? colours.green('all whole') : colours.red(counted(problems.length, 'problem'))}`,
     );
@@ -52,6 +60,9 @@ export async function verify({
 export async function verifyFolder(data: string, db?: string): Promise<Verification> {
   await checkFolder(data);
   const problems: Problem[] = [];
+  const unnamed: string[] = [];
+  // The log before the bucket: a blob is put before a record names it.
+  const named = new NamedBlobs();
   let files = 0;
   let bytes = 0;
   const seen = (file: string, size: number, problem: PyralogError | undefined): void => {
@@ -61,20 +72,40 @@ export async function verifyFolder(data: string, db?: string): Promise<Verificat
   };
   const [log, bucket] = [join(data, 'log'), join(data, 'bucket')];
   if (await isFolder(log)) {
-    for (const { file, topic, bytes: size, problem } of verifyLocalLog(log))
+    const damaged: Problem[] = [];
+    const onRecord = (topic: string, { offset, value }: StoredRecord): void => {
+      const database = commitLogOf(topic, db);
+      if (database === undefined || value === null) return;
+      const what = `record ${offset} of ${topic}`;
+      try {
+        const record = decodeCommitRecord(value, what);
+        if (record.kind === 'items') named.add(database, record.facts);
+      } catch (error) {
+        if (!isPyralogError(error)) throw error;
+        damaged.push({ file: join(log, topic), problem: error.message });
+      }
+    };
+    for (const { file, topic, bytes: size, problem } of verifyLocalLog(log, onRecord))
       if (db === undefined || topic.startsWith(`${db}.`)) seen(file, size, problem);
+    problems.push(...damaged);
   }
   if (await isFolder(bucket)) {
     await using objects = await LocalObjects.open({ dir: bucket });
-    for await (const { key, bytes: size, problem } of verifyBucket(
-      objects,
-      await createCodec(),
-      db,
-    ))
+    const reports = verifyBucket(objects, await createCodec(), db, named);
+    for await (const { key, bytes: size, problem, unnamed: isUnnamed } of reports) {
       seen(key, size, problem);
+      if (isUnnamed === true) unnamed.push(key);
+    }
   }
   if (files === 0) throw nothingIn(data, db);
-  return { files, bytes, problems };
+  return { files, bytes, problems, unnamed };
+}
+
+/** The database whose commit log a topic is, where it is to be read. */
+function commitLogOf(topic: string, db: string | undefined): string | undefined {
+  if (!topic.endsWith(COMMITS)) return undefined;
+  const name = topic.slice(0, -COMMITS.length);
+  return isDatabaseName(name) && (db === undefined || db === name) ? name : undefined;
 }
 
 async function isFolder(path: string): Promise<boolean> {

@@ -9,14 +9,15 @@ import {
 } from '@pyralog/format';
 import type { LogReadOptions, TopicPartition } from '@pyralog/log';
 import {
-  type Fact,
   type LogOffset,
   parseDocument,
   partitionNo,
   PyralogError,
+  type StoredFact,
 } from '@pyralog/model';
 import { Bucket, followManifests, PartitionReader } from '@pyralog/reading';
 import { type Health, type PauseRule, Supervisor } from '@pyralog/runtime';
+import { longValuesOf } from '@pyralog/sequencing';
 import { checkLogReach, FORMAT_HEADER } from '@pyralog/service-sequencer';
 import { ReadingDatabase } from '../reading-database.ts';
 import { healthOf, troubleOf } from '../troubles.ts';
@@ -98,8 +99,9 @@ export class NodeDatabase extends ReadingDatabase {
     switch (item.kind) {
       case 'commit': {
         const { tx, from, to } = item;
-        const written: Fact[] = [];
-        for (let row = from; row < to; row++) written.push(facts.factAt(row));
+        const stored: StoredFact[] = [];
+        for (let row = from; row < to; row++) stored.push(facts.factAt(row));
+        const written = await this.writtenFacts(tx, stored, longValuesOf(parsed));
         return { tx, facts: written, ids: await this.idsOf(parsed, tx), duplicate: false };
       }
       case 'duplicate':

@@ -74,6 +74,7 @@ export async function ownPartition(
     partitions: info.partitions,
     log,
     index: leaderIndex(index),
+    blobs: index.bucket,
     clock,
     timers,
     rand,
