@@ -15,6 +15,7 @@ const SEGMENT_NAME = new RegExp(`^(\\d{${GENERATION_DIGITS}})-(\\d{${OFFSET_DIGI
 const RUN_NAME = new RegExp(`^(${INDEX_ORDERS.join('|')})-(0|[1-9]\\d?)-(${HASH})\\.run$`);
 const MANIFEST_KEY = new RegExp(`/(\\d{${MANIFEST_DIGITS}})\\.json$`);
 const CLAIM = new RegExp(`^${HASH}$`);
+const CLAIM_KEY = new RegExp(`^[^/]+/claims/(${HASH})$`);
 const INFO_KEY = /^([^/]+)\/database\.json$/;
 
 /**
@@ -78,6 +79,11 @@ export function parseRunName(
 export function claimKey(database: string, sha256: string): string {
   assert(CLAIM.test(sha256), `no SHA-256: ${sha256}`);
   return `${checked(database)}/claims/${sha256}`;
+}
+
+/** @returns the SHA-256 that the claimed object with this key is called after. */
+export function parseClaimKey(key: string): string | undefined {
+  return CLAIM_KEY.exec(key)?.[1];
 }
 
 /** Key of a run by its name. */

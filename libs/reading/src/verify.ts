@@ -1,9 +1,11 @@
+import { createHash } from 'node:crypto';
 import {
   type Codec,
   databaseOfKey,
   decodeDatabaseInfo,
   decodeManifest,
   type Manifest,
+  parseClaimKey,
   parseManifestKey,
   runKey,
   segmentKey,
@@ -11,13 +13,18 @@ import {
   verifySegment,
 } from '@pyralog/format';
 import { isPyralogError, PyralogError } from '@pyralog/model';
-import type { ObjectStore } from '@pyralog/objects';
+import { type ObjectStore, unfinishedKey } from '@pyralog/objects';
 
 /** What a full read of one object found. */
 export interface ObjectReport {
   readonly key: string;
   readonly bytes: number;
   readonly problem: PyralogError | undefined;
+  /**
+   * It is the part of an upload that the server of the store had written when it was killed. No manifest names
+   * such an object, and it is not read.
+   */
+  readonly leftOver: boolean;
 }
 
 /**
@@ -34,7 +41,11 @@ export async function* verifyBucket(
   const sizes = new Map<string, number>();
   /** Newest whole manifest by the folder of its partition, with its database's name. */
   const newest = new Map<string, { readonly name: string; readonly manifest: Manifest }>();
-  for await (const { key } of objects.list(database === undefined ? '' : `${database}/`)) {
+  for await (const { key, bytes } of objects.list(database === undefined ? '' : `${database}/`)) {
+    if (isLeftOver(key)) {
+      yield { key, bytes, problem: undefined, leftOver: true };
+      continue;
+    }
     const content = await objects.get(key);
     // Collected as garbage meanwhile: whether it is missed is for the manifests to say.
     if (content === undefined) continue;
@@ -43,6 +54,7 @@ export async function* verifyBucket(
       key,
       bytes: content.length,
       problem,
+      leftOver: false,
     });
     try {
       const manifest = verifyObject(key, content, codec);
@@ -67,11 +79,32 @@ function verifyObject(key: string, content: Uint8Array, codec: Codec): Manifest 
   else if (key.endsWith('.run')) verifyRun(content, codec, key);
   else if (key.endsWith('.arrow')) verifySegment(content, codec, key);
   else if (parseManifestKey(key) !== undefined) return decodeManifest(content, key);
+  else if (parseClaimKey(key) !== undefined) verifyClaim(key, content);
   else
     throw new PyralogError('format-unknown', `${key} is no object of a database of this version.`, {
       hint: 'Where nothing of yours put it there, a later version did.',
     });
   return undefined;
+}
+
+/** Of an object that is called after its content. @throws object-damaged */
+function verifyClaim(key: string, content: Uint8Array): void {
+  if (createHash('sha256').update(content).digest('hex') === parseClaimKey(key)) return;
+  throw new PyralogError(
+    'object-damaged',
+    `${key} does not have the SHA-256 that it is called after.`,
+  );
+}
+
+function isLeftOver(key: string): boolean {
+  const whole = unfinishedKey(key);
+  return (
+    whole !== undefined &&
+    (databaseOfKey(whole) !== undefined ||
+      /\.(run|arrow)$/.test(whole) ||
+      parseManifestKey(whole) !== undefined ||
+      parseClaimKey(whole) !== undefined)
+  );
 }
 
 function* missingObjects(
@@ -96,6 +129,6 @@ function* missingObjects(
             'object-damaged',
             `${key} has ${found} bytes, and manifest ${number} says ${bytes}.`,
           );
-    yield { key, bytes: 0, problem };
+    yield { key, bytes: 0, problem, leftOver: false };
   }
 }
