@@ -56,6 +56,7 @@ export function viewsContract(
 
     describe('what is written', () => {
       test('nothing is there at first, and a partition is to be loaded', async () => {
+        await store.ping();
         expect(await store.position(db, P0)).toEqual({
           watermark: TX_NONE,
           loading: undefined,
@@ -345,6 +346,7 @@ export function viewsContract(
         const closed = tested.open();
         await closed[Symbol.asyncDispose]();
         await closed[Symbol.asyncDispose]();
+        await refused('stopping', () => closed.ping());
         await refused('stopping', () => closed.position(db, P0));
         await refused('stopping', () => closed.apply(batch(0, 1, [])));
         await refused('stopping', () => closed.entity(db, 'a'));

@@ -51,12 +51,14 @@ test('a server that is killed keeps what was applied, and a batch that met it is
   });
   await refused('unreachable', () => dying);
   await Promise.all([
+    refused('unreachable', () => views.ping()),
     refused('unreachable', () => views.position('main', P0)),
     refused('unreachable', () => views.entity('main', 'e1')),
     refused('unreachable', () => views.clear('main')),
   ]);
   await away.opened;
   await server.start();
+  await views.ping();
   expect((await views.position('main', P0)).watermark).toBe(10n);
   expect(await views.apply(batch(place, 10, 20, step))).toBe('applied');
   expect(await views.entity('main', 'e1')).toEqual({

@@ -122,11 +122,16 @@ function isTester(callee: unknown): boolean {
   return inner !== undefined && isTester(inner);
 }
 
+/** The blocks of code of a document that are in a language. */
+export function blocksOf(text: string, language: string): string[] {
+  return [...text.matchAll(/^```(\w+)\n([^]*?)^```$/gm)]
+    .filter(([, of]) => of === language)
+    .map(([, , body = '']) => body.trim());
+}
+
 /** The README begins with the demonstration and the tests, and continuous integration runs the latter and no more. */
 export function commandRule(readme: SourceFile, integration: SourceFile): Report {
-  const blocks = [...readme.text.matchAll(/^```sh\n([^]*?)^```$/gm)].map(([, body = '']) =>
-    body.trim(),
-  );
+  const blocks = blocksOf(readme.text, 'sh');
   const commands = integration.text
     .split('\n')
     .filter((line) => !/^(#|set |cd |\s*$)/.test(line))

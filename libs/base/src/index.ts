@@ -4,4 +4,5 @@ export * from './bell.ts';
 export * from './brand.ts';
 export * from './bytes.ts';
 export * from './crc32c.ts';
+export * from './patience.ts';
 export * from './utf8.ts';

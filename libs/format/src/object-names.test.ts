@@ -1,10 +1,12 @@
 import { logOffset, partitionNo } from '@pyralog/model';
 import { expect, test } from 'vitest';
 import {
+  claimKey,
   databaseKey,
   databaseOfKey,
   manifestKey,
   manifestPrefix,
+  parseClaimKey,
   parseManifestKey,
   parseRunName,
   parseSegmentName,
@@ -29,6 +31,8 @@ test("keys of objects are those of the bucket's layout, and are read back", () =
   expect(parseRunName(run)).toEqual({ order: 'avet', level: 4, hash });
   expect(manifestKey('main', p, 17)).toBe('main/manifest/3/000000000017.json');
   expect(parseManifestKey(manifestKey('main', p, 17))).toBe(17);
+  expect(claimKey('main', hash)).toBe(`main/claims/${hash}`);
+  expect(parseClaimKey(claimKey('main', hash))).toBe(hash);
 });
 
 test('a listing in byte order is in order of numbers', () => {
@@ -44,5 +48,6 @@ test('names that are none are not taken for one', () => {
   expect(parseSegmentName('0-1.arrow')).toBeUndefined();
   expect(parseRunName('eavt-0-abc.run')).toBeUndefined();
   expect(parseManifestKey('main/manifest/3/latest.json')).toBeUndefined();
+  expect(parseClaimKey(`main/claims/${hash}0`)).toBeUndefined();
   expect(() => databaseKey('../x')).toThrow('no name');
 });

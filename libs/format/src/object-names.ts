@@ -16,6 +16,7 @@ const RUN_NAME = new RegExp(`^(${INDEX_ORDERS.join('|')})-(0|[1-9]\\d?)-(${HASH}
 const MANIFEST_KEY = new RegExp(`/(\\d{${MANIFEST_DIGITS}})\\.json$`);
 const SHA256 = new RegExp(`^${HASH}$`);
 const BLOB_KEY = new RegExp(`^[^/]+/blobs/(${HASH})$`);
+const CLAIM_KEY = new RegExp(`^[^/]+/claims/(${HASH})$`);
 const INFO_KEY = /^([^/]+)\/database\.json$/;
 
 /**
@@ -79,6 +80,11 @@ export function parseRunName(
 export function claimKey(database: string, sha256: string): string {
   assert(SHA256.test(sha256), `no SHA-256: ${sha256}`);
   return `${checked(database)}/claims/${sha256}`;
+}
+
+/** @returns the SHA-256 that the claimed object with this key is called after. */
+export function parseClaimKey(key: string): string | undefined {
+  return CLAIM_KEY.exec(key)?.[1];
 }
 
 /** Key of a run by its name. */

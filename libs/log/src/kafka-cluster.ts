@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Patience } from '@pyralog/base';
 import { PyralogError } from '@pyralog/model';
 import {
   KafkaConnection,
@@ -31,10 +32,7 @@ export interface KafkaClusterOptions extends KafkaConnectionOptions {
 type Leaders = ReadonlyMap<number, string | undefined>;
 
 const PATIENCE_MILLIS = 30_000;
-/** What passes sooner is no news: a leader is elected, a topic becomes known. */
-const TOLD_AFTER_MILLIS = 1_000;
-const FIRST_PAUSE_MILLIS = 50;
-const PAUSE_MILLIS_MAX = 1_000;
+const PAUSES = { firstPauseMillis: 50, pauseMillisMax: 1_000 };
 
 /** The brokers of a cluster, who leads what, and how failures are waited out. */
 export class KafkaCluster {
@@ -82,8 +80,7 @@ export class KafkaCluster {
     attempt: () => Promise<T>,
     patienceMillis: number = this.#options.patienceMillis ?? PATIENCE_MILLIS,
   ): Promise<T> {
-    let pause = FIRST_PAUSE_MILLIS;
-    let failingSince: number | undefined;
+    const patience = new Patience({ ...PAUSES, patienceMillis });
     for (;;) {
       if (signal.aborted || this.stopped.aborted) throw closed();
       try {
@@ -93,16 +90,12 @@ export class KafkaCluster {
       } catch (error) {
         if (signal.aborted || this.stopped.aborted) throw closed();
         if (!mayPass(error)) throw operatingError(error, what);
-        const now = performance.now();
-        failingSince ??= now;
-        if (now - failingSince >= TOLD_AFTER_MILLIS)
-          this.#options.onFailing?.(unreachable(error, what));
-        if (now + pause - failingSince > patienceMillis) throw unreachable(error, what);
+        const { isNews, isOver } = patience.failed(performance.now());
+        if (isNews) this.#options.onFailing?.(unreachable(error, what));
+        if (isOver) throw unreachable(error, what);
       }
       if (topic !== undefined) this.#forgetLeaders(topic);
-      // Shortened by chance, so that all who lost the same broker do not come back together.
-      await sleep(pause * (1 - Math.random() / 2), undefined, { signal }).catch(() => undefined);
-      pause = Math.min(2 * pause, PAUSE_MILLIS_MAX);
+      await sleep(patience.pause(Math.random()), undefined, { signal }).catch(() => undefined);
     }
   }
 

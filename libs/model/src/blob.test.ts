@@ -12,7 +12,7 @@ const long = fc
     fc.string({ unit: character, maxLength: 300 }),
     fc.constantFrom('a', 'é', '人', '\u{1f4a1}'),
   )
-  .map(([begin, unit]) => begin + unit.repeat(INLINE_BYTES_MAX));
+  .map(([begin, unit]) => begin + unit.repeat(INLINE_BYTES_MAX + 1));
 
 /** Every type that can be long, of a text. */
 function valuesOf(text: string): Value[] {

@@ -1,2 +1,3 @@
 export * from './objects.ts';
 export * from './probe.ts';
+export * from './unfinished.ts';

@@ -3,6 +3,7 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { S3Client } from '@aws-sdk/client-s3';
+import { Patience } from '@pyralog/base';
 import { isPyralogError, PyralogError } from '@pyralog/model';
 import { isKey } from './key.ts';
 import { mayPass, operatingError, Silence } from './s3-errors.ts';
@@ -45,15 +46,12 @@ export interface S3Options {
 }
 
 const PATIENCE_MILLIS = 30_000;
-/** What passes sooner is no news. */
-const TOLD_AFTER_MILLIS = 1_000;
 const SILENCE_MILLIS_MAX = 15_000;
 const CONNECTIONS_MAX = 32;
 const CONNECT_MILLIS = 3_000;
 /** Of an upload nothing is heard before its end: this is the slowest that is waited for. */
 const UPLOAD_BYTES_PER_MILLI_MIN = 1_000;
-const FIRST_PAUSE_MILLIS = 50;
-const PAUSE_MILLIS_MAX = 2_000;
+const PAUSES = { firstPauseMillis: 50, pauseMillisMax: 2_000 };
 
 /** One try at a request. */
 export interface Attempt {
@@ -134,8 +132,7 @@ export class S3Connection {
    *   `store-unfit`, and what the attempt throws
    */
   async retrying<T>(what: string, attempt: () => Promise<T>): Promise<T> {
-    let pause = FIRST_PAUSE_MILLIS;
-    let failingSince: number | undefined;
+    const patience = new Patience({ ...PAUSES, patienceMillis: this.#patienceMillis });
     for (;;) {
       if (this.#stop.signal.aborted) throw closed();
       try {
@@ -144,20 +141,15 @@ export class S3Connection {
         return result;
       } catch (error) {
         if (this.#stop.signal.aborted) throw closed();
-        const now = performance.now();
-        failingSince ??= now;
-        const late = now + pause - failingSince > this.#patienceMillis;
-        if (late || !mayPass(error)) throw operatingError(error, what, this.name);
-        if (now - failingSince >= TOLD_AFTER_MILLIS) {
-          const told = operatingError(error, what, this.name);
-          if (isPyralogError(told)) this.#onFailing?.(told);
-        }
+        const failure = operatingError(error, what, this.name);
+        if (!mayPass(error)) throw failure;
+        const { isNews, isOver } = patience.failed(performance.now());
+        if (isNews && isPyralogError(failure)) this.#onFailing?.(failure);
+        if (isOver) throw failure;
       }
-      // Shortened by chance, so that all who were told to slow down do not come back together.
-      await sleep(pause * (1 - Math.random() / 2), undefined, { signal: this.#stop.signal }).catch(
+      await sleep(patience.pause(Math.random()), undefined, { signal: this.#stop.signal }).catch(
         () => undefined,
       );
-      pause = Math.min(2 * pause, PAUSE_MILLIS_MAX);
     }
   }
 

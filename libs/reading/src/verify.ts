@@ -8,6 +8,7 @@ import {
   isDatabaseName,
   type Manifest,
   parseBlobKey,
+  parseClaimKey,
   parseManifestKey,
   referencesOf,
   runKey,
@@ -16,7 +17,7 @@ import {
   verifySegment,
 } from '@pyralog/format';
 import { isPyralogError, PyralogError } from '@pyralog/model';
-import type { ObjectStore } from '@pyralog/objects';
+import { type ObjectStore, unfinishedKey } from '@pyralog/objects';
 import { checkBlob } from './bucket.ts';
 
 /** What a full read of one object found. */
@@ -24,6 +25,11 @@ export interface ObjectReport {
   readonly key: string;
   readonly bytes: number;
   readonly problem: PyralogError | undefined;
+  /**
+   * It is the part of an upload that the server of the store had written when it was killed. No manifest names
+   * such an object, and it is not read.
+   */
+  readonly leftOver: boolean;
   /**
    * A blob that no fact refers to: it was put for a transaction that was not committed in the end, or is not yet.
    * That is no damage.
@@ -61,7 +67,11 @@ export async function* verifyBucket(
   /** Newest whole manifest by the folder of its partition, with its database's name. */
   const newest = new Map<string, { readonly name: string; readonly manifest: Manifest }>();
   const blobs = new Map<string, ObjectReport>();
-  for await (const { key } of objects.list(database === undefined ? '' : `${database}/`)) {
+  for await (const { key, bytes } of objects.list(database === undefined ? '' : `${database}/`)) {
+    if (isLeftOver(key)) {
+      yield { key, bytes, problem: undefined, leftOver: true };
+      continue;
+    }
     const content = await objects.get(key);
     // Collected as garbage meanwhile: whether it is missed is for the manifests to say.
     if (content === undefined) continue;
@@ -70,6 +80,7 @@ export async function* verifyBucket(
       key,
       bytes: content.length,
       problem,
+      leftOver: false,
     });
     try {
       const manifest = verifyObject(key, content, codec, named);
@@ -106,7 +117,7 @@ async function* missingBlob(objects: ObjectStore, key: string): AsyncGenerator<O
       if (!isPyralogError(error)) throw error;
       problem = error;
     }
-  yield { key, bytes: content?.length ?? 0, problem };
+  yield { key, bytes: content?.length ?? 0, problem, leftOver: false };
 }
 
 /** @throws object-damaged, format-unknown */
@@ -116,7 +127,7 @@ function verifyObject(
   codec: Codec,
   named: NamedBlobs,
 ): Manifest | undefined {
-  const sha256 = parseBlobKey(key);
+  const sha256 = parseBlobKey(key) ?? parseClaimKey(key);
   const database = key.slice(0, key.indexOf('/'));
   const onFacts = (facts: FactColumns): void => {
     if (isDatabaseName(database)) named.add(database, facts);
@@ -131,6 +142,17 @@ function verifyObject(
       hint: 'Where nothing of yours put it there, a later version did.',
     });
   return undefined;
+}
+
+function isLeftOver(key: string): boolean {
+  const whole = unfinishedKey(key);
+  return (
+    whole !== undefined &&
+    (databaseOfKey(whole) !== undefined ||
+      /\.(run|arrow)$/.test(whole) ||
+      parseManifestKey(whole) !== undefined ||
+      parseClaimKey(whole) !== undefined)
+  );
 }
 
 function* missingObjects(
@@ -155,6 +177,6 @@ function* missingObjects(
             'object-damaged',
             `${key} has ${found} bytes, and manifest ${number} says ${bytes}.`,
           );
-    yield { key, bytes: 0, problem };
+    yield { key, bytes: 0, problem, leftOver: false };
   }
 }

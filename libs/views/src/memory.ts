@@ -29,6 +29,10 @@ export class MemoryViews implements ViewStore {
     return this.#databases.get(database)?.remembered ?? 0;
   }
 
+  async ping(): Promise<void> {
+    if (this.#closed) throw viewsClosed();
+  }
+
   async position(database: string, partition: PartitionNo): Promise<ViewPosition> {
     const { watermark, loading } = this.#views(database).partition(partition);
     return { watermark, loading, clearing: false };

@@ -80,6 +80,10 @@ export class RedisViews implements ViewStore {
     this.#stepRecordsMax = stepRecordsMax;
   }
 
+  async ping(): Promise<void> {
+    await this.#guarded('Views cannot be kept', () => this.#calls.client.ping());
+  }
+
   async position(database: string, partition: PartitionNo): Promise<ViewPosition> {
     return this.#run(
       database,

@@ -81,6 +81,8 @@ export interface StoredView {
  * `storage-failed`, and `stopping` after disposal.
  */
 export interface ViewStore extends AsyncDisposable {
+  /** Resolves when the store has answered, whatever is in it. */
+  ping(): Promise<void>;
   position(database: string, partition: PartitionNo): Promise<ViewPosition>;
   apply(batch: ViewBatch): Promise<ViewOutcome>;
   /** The record of an entity; undefined where it has no fact in force. */

@@ -6,7 +6,6 @@ import { parseDocument, partitionNo, PyralogError } from '@pyralog/model';
 import type { ObjectStore } from '@pyralog/objects';
 import { type BlockCache, Bucket, PartitionReader } from '@pyralog/reading';
 import {
-  type Failure,
   type Health,
   type PauseRule,
   type Rand,
@@ -19,6 +18,7 @@ import { DocumentQueue, PartitionLeader } from '@pyralog/service-sequencer';
 import { IdleClosing } from './idle-closing.ts';
 import { runIndexerThread } from './indexer-thread.ts';
 import { leaderIndex } from './leader-index.ts';
+import { noRoom, WAITING_MAX } from './overload.ts';
 import { ReadingDatabase } from './reading-database.ts';
 import { healthOf, troubleOf, type TroubleListeners } from './troubles.ts';
 
@@ -40,7 +40,6 @@ export interface EmbeddedPorts extends TroubleListeners {
 
 /** Memory for current values of the sequencer, beyond what is not in runs yet. */
 const CURRENT_BYTES_MAX = 128 * 1024 * 1024;
-const WAITING_MAX = { documents: 10_000, bytes: 256 * 1024 * 1024 };
 /** Pauses before an indexer that failed is started again: short enough that it goes on soon when there is room on the disk. */
 const INDEXER_PAUSES: PauseRule = { firstMillis: 250, maxMillis: 10_000 };
 const PARTITION = partitionNo(0);
@@ -118,7 +117,7 @@ export class EmbeddedDatabase extends ReadingDatabase {
       cacheBytesMax: CURRENT_BYTES_MAX,
       publish: (offset, record) => reader.apply(offset, record),
       hasRoom: () => reader.hasRoom,
-      noRoom: () => noRoom(reader, healths.index.failure),
+      noRoom: () => noRoom(reader.liveFacts, 'written', healths.index.failure),
       health: healths.log,
     });
     return new EmbeddedDatabase(info, ports, healths, reader, queue, leader);
@@ -183,23 +182,4 @@ export class EmbeddedDatabase extends ReadingDatabase {
 
 function topicOf({ name }: DatabaseInfo): TopicPartition {
   return { topic: `${name}.commits`, partition: PARTITION };
-}
-
-/** Why writers are refused while the index has no room. */
-function noRoom({ liveFacts }: PartitionReader, failure: Failure | undefined): PyralogError {
-  const [trouble] = troubleOf('index', failure);
-  if (trouble === undefined) {
-    return new PyralogError(
-      'busy',
-      `The indexer is behind: ${liveFacts} facts wait for it in memory, which is the bound.`,
-      { hint: 'Send the transaction again after a pause, or write more slowly.' },
-    );
-  }
-  return new PyralogError(
-    trouble.code === 'storage-full' ? 'storage-full' : 'busy',
-    `The index cannot be written, and ${liveFacts} facts wait for it in memory, which is the bound. ${trouble.detail}`,
-    {
-      hint: 'Nothing is lost, and reads go on. Writes go on by themselves when the index can be written again.',
-    },
-  );
 }

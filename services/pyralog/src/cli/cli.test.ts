@@ -185,6 +185,13 @@ describe('a role of a cluster', () => {
     ],
     [['rebuild', '--views'], 'Where Redis is was not said', '--redis URL'],
     [['rebuild'], '--views', '--help'],
+    [['verify'], 'What is to be read was not said', '--bucket NAME'],
+    [
+      ['verify', '--data', 'x', '--bucket', 'knowledge'],
+      'A folder and a bucket are not read at once',
+      '--data or --bucket',
+    ],
+    [['verify', '--bucket', 'k', '--s3', 'http://a'], '"k" is no name of a bucket', '3 to 63'],
   ])('that cannot begin says why: %j', async (args, words, advice) => {
     const { status, out, err } = await inProcess(args);
     expect({ status, out }).toEqual({ status: 2, out: '' });

@@ -1,4 +1,4 @@
-import type { IndexOrder } from '@pyralog/model';
+import { type IndexOrder, PyralogError } from '@pyralog/model';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { VERSION } from '../version.ts';
 import {
@@ -13,6 +13,7 @@ import type { FeedOptions } from './feed.ts';
 import type { ImportOptions } from './import.ts';
 import type { Limited } from './paging.ts';
 import type { HistoryOptions, ScanOptions } from './read.ts';
+import type { VerifyOptions } from './verify.ts';
 import type { TransactOptions } from './write.ts';
 
 const OVERVIEW = `
@@ -399,14 +400,36 @@ function addCare(program: Command, done: Done): void {
     });
   program
     .command('verify')
-    .summary('read every byte of a data folder')
+    .summary('read every byte of a data folder or a bucket')
     .description(
-      'Read every file of a data folder, check all of its checksums, and name what is damaged or missing. A server may go on meanwhile.',
+      'Read every file of a data folder, or of the bucket of a cluster, check all of its checksums, and name what is damaged or missing. Servers may go on meanwhile.',
     )
-    .requiredOption('--data <dir>', 'the folder')
+    .option('--data <dir>', 'the folder')
+    .addOption(
+      new Option(
+        '--s3 <url>',
+        "address of the object store (or PYRALOG_S3; default: Amazon's); keys as in AWS_ACCESS_KEY_ID",
+      ).env('PYRALOG_S3'),
+    )
+    .addOption(
+      new Option('--bucket <name>', 'bucket, or bucket/prefix (or PYRALOG_BUCKET)').env(
+        'PYRALOG_BUCKET',
+      ),
+    )
     .option('--db <name>', 'one database (default: all)')
     .option('--json', 'for machines')
-    .action(async (options: { data: string; db?: string; json?: boolean }) => {
+    .addHelpText(
+      'after',
+      examples(
+        'pyralog verify --data ./kb',
+        'pyralog verify --s3 http://127.0.0.1:9000 --bucket knowledge',
+      ),
+    )
+    .action(async (options: VerifyOptions, command: Command) => {
+      if (options.data !== undefined && command.getOptionValueSource('bucket') === 'cli')
+        throw new PyralogError('usage', 'A folder and a bucket are not read at once.', {
+          hint: 'Give --data or --bucket.',
+        });
       const { verify } = await import('./verify.ts');
       done(await verify(options));
     });

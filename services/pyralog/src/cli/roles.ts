@@ -6,8 +6,8 @@ import { type Cluster, type ClusterSettings, connectCluster } from '../cluster/c
 import { ClusterMetrics } from '../cluster/metrics.ts';
 import type { Role } from '../cluster/role.ts';
 import { startIndexer, startSequencer } from '../cluster/roles.ts';
-import { checkAtStart } from '../cluster/start-checks.ts';
-import { messageOf } from '../troubles.ts';
+import { checkAtStart, watchViews } from '../cluster/start-checks.ts';
+import { healthOf, messageOf } from '../troubles.ts';
 import { VERSION } from '../version.ts';
 import { EXIT } from './context.ts';
 import { colours, line, note } from './print.ts';
@@ -65,6 +65,8 @@ class Process implements AsyncDisposable {
   readonly #cluster: Cluster;
   readonly #metrics: ClusterMetrics;
   readonly #starting: Health;
+  readonly #views: Health;
+  #watchingViews: AsyncDisposable | undefined;
   readonly #host: ClusterHost | undefined;
   #door: Api | undefined;
   #roles: readonly Role[] = [];
@@ -81,6 +83,7 @@ class Process implements AsyncDisposable {
       onFailure: (error) => note(`Waiting: ${messageOf(error)}`),
       onRecovery: () => note('All engines answer.'),
     });
+    this.#views = healthOf('Redis', 'reached', cluster.ports);
   }
 
   /** Those that it works on. */
@@ -123,6 +126,7 @@ class Process implements AsyncDisposable {
     const settings = { advice, database };
     if (create && database !== undefined && this.#host !== undefined)
       await makeDatabase(this.#host, database);
+    if (role === 'indexer' || role === 'all') this.#watchingViews = watchViews(ports, this.#views);
     this.#roles = [
       ...(role === 'sequencer' || role === 'all'
         ? [startSequencer({ ...settings, format }, ports)]
@@ -138,11 +142,12 @@ class Process implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#door?.[Symbol.asyncDispose]();
     await this.#host?.[Symbol.asyncDispose]();
+    await this.#watchingViews?.[Symbol.asyncDispose]();
     await Promise.all(this.#roles.map((role) => role[Symbol.asyncDispose]()));
   }
 
   #troubles(): readonly string[] {
-    const healths = [...this.#cluster.healths, this.#starting];
+    const healths = [...this.#cluster.healths, this.#starting, this.#views];
     const troubles = healths.flatMap(({ failure }) =>
       failure === undefined ? [] : [messageOf(failure.error)],
     );

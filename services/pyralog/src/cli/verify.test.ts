@@ -133,6 +133,25 @@ test.each([
   expect(await problemsOf((dir) => rm(join(dir, path)), 'other')).toEqual([]);
 });
 
+test('what a server left of an upload is named, and is no damage', async () => {
+  const run = ofKind(/eavt-.*\.run$/);
+  const uuid = '0f8fad5b-d9cb-469f-a165-70867728950e';
+  const strange = join('bucket', 'main', 'index', '0', `notes.txt-${uuid}`);
+  const dir = await mkdtemp(join(tmpdir(), 'pyralog-verify-copy-'));
+  try {
+    await cp(whole, dir, { recursive: true });
+    await writeFile(join(dir, `${run}-${uuid}`), 'half of it');
+    await writeFile(join(dir, strange), 'x');
+    const { files, problems, leftOver } = await verifyFolder(dir);
+    expect(leftOver).toEqual([`${nameIn(run)}-${uuid}`]);
+    expect(problems.map(({ file }) => file)).toEqual([nameIn(strange)]);
+    expect(files).toBe(paths.length + 1);
+    expect((await verifyFolder(dir, 'other')).leftOver).toEqual([]);
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+});
+
 test('what is no file of a database is named, and a folder without any is refused', async () => {
   const strange = join('bucket', 'main', 'index', '0', 'notes.txt');
   const problems = await problemsOf((dir) => writeFile(join(dir, strange), 'x'));

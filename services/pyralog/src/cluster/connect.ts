@@ -2,11 +2,11 @@ import { createCodec } from '@pyralog/format/zstd';
 import { type CutRule, DEFAULT_CUT } from '@pyralog/indexing';
 import type { GroupAdvice } from '@pyralog/log';
 import { KafkaLog } from '@pyralog/log/kafka';
-import { S3Objects, s3OptionsOf } from '@pyralog/objects/s3';
 import { BlockCache } from '@pyralog/reading';
 import { type Health, SystemClock, SystemRand, SystemTimers } from '@pyralog/runtime';
 import { RedisViews } from '@pyralog/views/redis';
 import { healthOf } from '../troubles.ts';
+import { bucketOf } from './bucket.ts';
 import { ClaimingLog } from './claiming-log.ts';
 import type { ClusterListeners, ClusterPorts } from './ports.ts';
 
@@ -62,11 +62,8 @@ export async function connectCluster(
     replicationFactor: replication,
     patienceMillis,
   });
-  // What it says of old versions of Node is about versions of the SDK that are not the pinned one.
-  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
   const bucketHealth = healthOf('The bucket', 'reached', { ...listeners, clock });
-  const objects = S3Objects.at({
-    ...s3OptionsOf({ url: s3, bucket }, environment),
+  const objects = bucketOf({ url: s3, bucket }, environment, {
     onFailing: (error) => bucketHealth.failed(error),
     onWorking: () => bucketHealth.working(),
     patienceMillis,

@@ -6,6 +6,7 @@ import {
   decodeCommitRecord,
   encodeCoordination,
   type FactBatch,
+  isDone,
 } from '@pyralog/format';
 import type { LogReadOptions, TopicPartition } from '@pyralog/log';
 import {
@@ -16,12 +17,14 @@ import {
   type StoredFact,
 } from '@pyralog/model';
 import { Bucket, followManifests, PartitionReader } from '@pyralog/reading';
-import { type Health, type PauseRule, Supervisor } from '@pyralog/runtime';
+import { type Failure, type Health, type PauseRule, Supervisor } from '@pyralog/runtime';
 import { longValuesOf } from '@pyralog/sequencing';
 import { checkLogReach, FORMAT_HEADER } from '@pyralog/service-sequencer';
+import { noRoom, WAITING_MAX } from '../overload.ts';
 import { ReadingDatabase } from '../reading-database.ts';
-import { healthOf, troubleOf } from '../troubles.ts';
-import { Outcomes } from './outcomes.ts';
+import { healthOf, messageOf, troubleOf } from '../troubles.ts';
+import { InputGate } from './input-gate.ts';
+import { Outcomes, type OutcomeWaits } from './outcomes.ts';
 import type { ClusterPorts } from './ports.ts';
 import { at, topicsOf } from './topics.ts';
 
@@ -41,23 +44,36 @@ interface Healths {
 
 /**
  * A database of a cluster as an API node has it: follows the commit log into a live index and the bucket
- * for what is indexed; publishes documents, and learns their outcomes from the log as every reader does.
+ * for what is indexed; publishes documents while the partition takes them, and learns their outcomes from the
+ * log as every reader does.
  */
 export class NodeDatabase extends ReadingDatabase {
   readonly #ports: ClusterPorts;
   readonly #healths: Healths;
   readonly #outcomes: Outcomes<FactBatch>;
+  readonly #gate: InputGate;
   #services: readonly Supervisor[] = [];
   #closeAsked: Disposable | undefined;
 
   private constructor(info: DatabaseInfo, ports: ClusterPorts, partition: PartitionReader) {
     super(info, partition, ports.clock, () => this.#requestClosed());
     this.#ports = ports;
-    this.#outcomes = new Outcomes(ports.timers);
-    this.#healths = {
+    this.#outcomes = new Outcomes(ports.clock, ports.timers, (input) =>
+      isDone(partition.state, input),
+    );
+    const healths = {
       log: healthOf(`The commit log of ${info.name}`, 'read', ports),
       index: healthOf(`The index of ${info.name}`, 'read', ports),
     };
+    this.#healths = healths;
+    this.#gate = new InputGate({
+      timers: ports.timers,
+      bounds: WAITING_MAX,
+      hasRoom: () => partition.hasRoom,
+      noRoom: () => noRoom(partition.liveFacts, 'read', healths.index.failure),
+      waits: () => this.#outcomes.waits,
+      late: () => late(info, this.#outcomes.waits, healths.log.failure),
+    });
   }
 
   /**
@@ -92,9 +108,10 @@ export class NodeDatabase extends ReadingDatabase {
     const parsed = parseDocument(document);
     const { log } = this.#ports;
     const topic = at(topicsOf(this.name).transactions, PARTITION);
-    const { item, facts } = await this.#outcomes.of(
-      () => log.append(topic, [{ value: document, headers: TRANSACTION }]),
-      OUTCOME_MILLIS_MAX,
+    const publish = (): Promise<LogOffset> =>
+      log.append(topic, [{ value: document, headers: TRANSACTION }]);
+    const { item, facts } = await this.#gate.pass(document.length, () =>
+      this.#outcomes.of(publish, OUTCOME_MILLIS_MAX),
     );
     switch (item.kind) {
       case 'commit': {
@@ -122,6 +139,7 @@ export class NodeDatabase extends ReadingDatabase {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.stop.abort();
+    this.#gate.close();
     this.#closeAsked?.[Symbol.dispose]();
     for (const service of this.#services) await service[Symbol.asyncDispose]();
   }
@@ -149,6 +167,7 @@ export class NodeDatabase extends ReadingDatabase {
         const bytes = must(value, 'a commit log has no tombstones');
         this.#apply(offset, decodeCommitRecord(bytes, `record ${offset} of ${topic.topic}`));
       }
+      this.#gate.moved();
       working();
     }
   }
@@ -171,6 +190,7 @@ export class NodeDatabase extends ReadingDatabase {
         whenDue: (until) => partition.waitCut(until),
         adopt: async (manifest) => {
           await partition.adopt(manifest);
+          this.#gate.moved();
           working();
         },
         timers,
@@ -190,6 +210,22 @@ export class NodeDatabase extends ReadingDatabase {
     // Who waits has a time limit; a request that is lost is asked for again by the next reader.
     log.append(topic, [{ value: encodeCoordination({ kind: 'close' }) }]).catch(() => undefined);
   }
+}
+
+/** Why writers are refused while what was published before them gets no outcomes, or late ones. */
+function late(
+  { name }: DatabaseInfo,
+  { oldestMillis, stalledMillis }: OutcomeWaits,
+  failure: Failure | undefined,
+): PyralogError {
+  const seconds = (millis: number): string => `${Math.round(millis / 1000)} s`;
+  const detail =
+    failure === undefined
+      ? `The partition ${name}/${PARTITION} is behind: what was published ${seconds(oldestMillis)} ago has no outcome yet, and for ${seconds(stalledMillis)} nothing has got one.`
+      : `The commit log cannot be read, and what was published ${seconds(oldestMillis)} ago may have its outcome there. ${messageOf(failure.error)}`;
+  return new PyralogError('busy', detail, {
+    hint: 'This transaction was not published: send it again after a pause. Where it lasts: does a sequencer run, and does the indexer keep up?',
+  });
 }
 
 function commitsOf({ name }: DatabaseInfo): TopicPartition {

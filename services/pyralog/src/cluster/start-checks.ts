@@ -3,10 +3,11 @@ import type { TopicFinding } from '@pyralog/log/kafka';
 import { isPyralogError, logOffset, partitionNo, PyralogError } from '@pyralog/model';
 import { probeObjectStore } from '@pyralog/objects';
 import { Bucket } from '@pyralog/reading';
-import { type PauseRule, Backoff, type Health } from '@pyralog/runtime';
+import { Backoff, type Health, type PauseRule, Supervisor } from '@pyralog/runtime';
 import { checkLogReach } from '@pyralog/service-sequencer';
 import type { Cluster } from './connect.ts';
 import { Databases } from './databases.ts';
+import type { ClusterPorts } from './ports.ts';
 import { at, DATABASES_TOPIC, topicsOf } from './topics.ts';
 
 /** What a process is that starts. */
@@ -21,7 +22,7 @@ const PAUSES: PauseRule = { firstMillis: 250, maxMillis: 5_000 };
 
 /**
  * Whether the engines are what the cluster needs, before anything is done with them: waits for those that do
- * not answer.
+ * not answer. Ends at the signal, whatever it waits for.
  * @throws PyralogError `store-unfit`, `log-behind`, `format-unknown`, … with what to do about it
  */
 export async function checkAtStart(
@@ -33,8 +34,8 @@ export async function checkAtStart(
   const backoff = new Backoff(PAUSES, rand);
   while (!signal.aborted) {
     try {
-      await check(cluster, leads, warn);
-      health.working();
+      await settledOrAborted(check(cluster, leads, warn), signal);
+      if (!signal.aborted) health.working();
       return;
     } catch (error) {
       if (!isPyralogError(error) || error.row.category !== 'unavailable') throw error;
@@ -42,6 +43,40 @@ export async function checkAtStart(
       await timers.sleep(backoff.next(), signal);
     }
   }
+}
+
+/** Resolves at the signal too; what goes on then ends when the engines are closed. */
+async function settledOrAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  let stop = (): void => undefined;
+  const aborted = new Promise<void>((resolve) => (stop = resolve));
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+    promise.catch(() => undefined);
+  }
+}
+
+/**
+ * Asks Redis until it answers. Nobody waits for that: while it is away, views are behind and nothing else is.
+ * @returns undefined where no views are kept
+ */
+export function watchViews(
+  { views, ...ports }: ClusterPorts,
+  health: Health,
+): AsyncDisposable | undefined {
+  if (views === undefined) return undefined;
+  const run = async (signal: AbortSignal, working: () => void): Promise<void> => {
+    await views.ping();
+    working();
+    // From now on who writes views tells how they are.
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+  };
+  return Supervisor.start({ run }, { ...ports, health, pauses: PAUSES });
 }
 
 /** How far a clock may be from that of a broker. */
