@@ -3,7 +3,7 @@ import { openEmbedded } from '../embedded.ts';
 import { VERSION } from '../version.ts';
 import { cutRuleOf, EXIT } from './context.ts';
 import { colours, line, note } from './print.ts';
-import { makeDatabase, stopAsked, tellError } from './process.ts';
+import { boundHeap, makeDatabase, stopAsked, tellError } from './process.ts';
 
 export interface DevOptions {
   readonly data: string | undefined;
@@ -14,6 +14,7 @@ export interface DevOptions {
 
 /** Everything in one process, until Ctrl-C. */
 export async function dev({ data, host: address, port, db }: DevOptions): Promise<number> {
+  boundHeap();
   // From the first moment on: Ctrl-C during the start is a wish too.
   const asked = stopAsked();
   await using host = await openEmbedded({ dir: data, cutRule: cutRuleOf(process.env) });

@@ -11,7 +11,7 @@ import { healthOf, messageOf } from '../troubles.ts';
 import { VERSION } from '../version.ts';
 import { EXIT } from './context.ts';
 import { colours, line, note } from './print.ts';
-import { makeDatabase, stopAsked, tellError } from './process.ts';
+import { boundHeap, makeDatabase, stopAsked, tellError } from './process.ts';
 
 /** Roles of processes. `all` is every one of them in this process. */
 export type RoleName = 'sequencer' | 'indexer' | 'api' | 'all';
@@ -31,6 +31,7 @@ export interface ProcessOptions {
 
 /** A process of a cluster, until it is told to stop. */
 export async function runProcess(options: ProcessOptions): Promise<number> {
+  boundHeap();
   const asked = stopAsked();
   const stop = new AbortController();
   void asked.then(() => stop.abort());
