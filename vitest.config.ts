@@ -35,6 +35,7 @@ export default defineConfig({
       project('unit', ['libs/*/src/**/*.test.ts', 'services/*/src/**/*.test.ts']),
       project('contract', ['test/contract/**/*.test.ts']),
       project('oracle', ['test/oracle/**/*.test.ts'], 120_000),
+      project('sim', ['test/sim/**/*.test.ts'], 300_000),
       project('golden', ['test/golden/**/*.test.ts']),
       project('e2e', ['test/e2e/**/*.test.ts'], 300_000),
       project('tidy', ['test/tidy/**/*.test.ts', 'test/infra/**/*.test.ts']),

@@ -67,14 +67,14 @@ get_servers() {
 if [ "$full" = full ]; then set -- minio; else set --; fi
 get_servers redis kafka s3proxy kcat kafka-tools "$@" >/dev/null 2>&1 </dev/null &
 
-without_servers='--project unit --project contract --project oracle --project golden --project e2e'
+without_servers='--project unit --project contract --project oracle --project sim --project golden --project e2e'
 on_servers='--project kafka --project s3 --project redis --project cluster'
 
 # What does not compile cannot be tested; all else goes on, so that one run tells everything.
 part 'types' npm run --silent build || exit 1
 part 'rules of the house' npm run --silent check
 if [ "$full" = full ]; then
-  export PYRALOG_KILLS="${PYRALOG_KILLS-200}" PYRALOG_RUNS="${PYRALOG_RUNS-2000}"
+  export PYRALOG_KILLS="${PYRALOG_KILLS-200}" PYRALOG_RUNS="${PYRALOG_RUNS-2000}" PYRALOG_SIMS="${PYRALOG_SIMS-1000}"
   part "tests on Node $(node --version)" vitest $without_servers
   part 'tests on real servers' vitest $on_servers
   PYRALOG_S3_SERVER=minio part 'tests on MinIO' vitest --project s3

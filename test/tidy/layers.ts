@@ -86,6 +86,13 @@ export const LAYERS: Readonly<Record<string, LayerRow>> = {
     'ports',
     '@pyralog/base @pyralog/model @pyralog/format @pyralog/indexing @pyralog/feed @pyralog/objects @pyralog/client @pyralog/runtime',
   ),
+  // What tests of whole processes run on instead of the world. Nothing that is shipped imports it; it reaches the
+  // world for one thing, the turn of the event loop behind which all code that can run has run.
+  '@pyralog/sim': row(
+    'libs/sim',
+    'world',
+    '@pyralog/base @pyralog/model @pyralog/log @pyralog/objects @pyralog/runtime',
+  ),
   // L5: one process role each.
   '@pyralog/service-sequencer': row(
     'services/sequencer',

@@ -24,19 +24,26 @@ export interface TopicInboxOptions {
 const AHEAD_BYTES_MAX = 8 * 1024 * 1024;
 const AHEAD_INPUTS_MAX = 8_192;
 const READ_PAUSES: PauseRule = { firstMillis: 100, maxMillis: 5_000 };
+/** Before what came to nothing is read again: the index has no room, or cannot be read. */
+const BEGIN_PAUSES: PauseRule = { firstMillis: 100, maxMillis: 1_000 };
 
 /**
  * The input topic of a partition. It is read from the low-water mark of the commit log on, each time that
- * the leader begins, so that no input is without an outcome and none has two, whoever leads.
+ * the leader begins, so that no input is without an outcome and none has two, whoever leads. Begun again where it
+ * was, it pauses first.
  */
 export class TopicInbox implements Inbox {
   readonly #options: TopicInboxOptions;
+  readonly #pauses: Backoff;
   #reading: Reading | undefined;
+  /** Where it was begun last. */
+  #begun: LogOffset | undefined;
   #closed = false;
   onArrival: () => void = () => undefined;
 
   constructor(options: TopicInboxOptions) {
     this.#options = options;
+    this.#pauses = new Backoff(BEGIN_PAUSES, options.rand);
   }
 
   get waiting(): boolean {
@@ -45,9 +52,13 @@ export class TopicInbox implements Inbox {
 
   begin(from: LogOffset): void {
     this.#reading?.stop();
+    const isAgain = from === this.#begun;
+    if (!isAgain) this.#pauses.reset();
+    this.#begun = from;
+    const pauseMillis = isAgain ? this.#pauses.next() : 0;
     this.#reading = this.#closed
       ? undefined
-      : new Reading(this.#options, from, () => this.onArrival());
+      : new Reading(this.#options, from, pauseMillis, () => this.onArrival());
   }
 
   take(): readonly Taken[] {
@@ -80,11 +91,16 @@ class Reading {
   #next: LogOffset;
   #wake: () => void = () => undefined;
 
-  constructor(options: TopicInboxOptions, from: LogOffset, onArrival: () => void) {
+  constructor(
+    options: TopicInboxOptions,
+    from: LogOffset,
+    pauseMillis: number,
+    onArrival: () => void,
+  ) {
     this.#options = options;
     this.#next = from;
     this.#onArrival = onArrival;
-    void this.#run();
+    void this.#run(pauseMillis);
   }
 
   stop(): void {
@@ -106,10 +122,11 @@ class Reading {
   }
 
   /** Reads on behind what cannot be read at the moment, never past it. */
-  async #run(): Promise<void> {
+  async #run(pauseMillis: number): Promise<void> {
     const { log, topic, timers, rand, health } = this.#options;
     const { signal } = this.#stop;
     const backoff = new Backoff(READ_PAUSES, rand);
+    if (pauseMillis > 0) await timers.sleep(pauseMillis, signal);
     while (!signal.aborted) {
       try {
         for await (const batch of log.read(topic, this.#next, { follow: true, signal })) {

@@ -1,0 +1,216 @@
+import { decodeCommitRecord, type ItemsRecord } from '@pyralog/format';
+import type { StoredRecord } from '@pyralog/log';
+import { type Fact, formatValue, partitionOfTx, tx as asTx } from '@pyralog/model';
+import type { ObjectChange } from '@pyralog/sim';
+
+/** What a check holds against a history. */
+export interface Finding {
+  /** Name of the check. */
+  readonly check: string;
+  readonly what: string;
+}
+
+/** What became of one input, in a record of a commit log. */
+export interface LoggedOutcome {
+  /** Offset of the input in the input of its partition. */
+  readonly input: number;
+  readonly result:
+    | { readonly kind: 'commit'; readonly tx: bigint; readonly facts: readonly Fact[] }
+    | { readonly kind: 'rejected'; readonly code: string }
+    | { readonly kind: 'duplicate'; readonly tx: bigint };
+}
+
+/** A record of a commit log, whether it counts or not. */
+export interface LoggedRecord {
+  readonly partition: number;
+  readonly offset: number;
+  readonly owner: string;
+  readonly epoch: number;
+  /** 0: EPOCH. */
+  readonly seq: number;
+  /** Whether it is the next of the owner that has the partition (protocol 1.1.1). */
+  readonly counts: boolean;
+  readonly closed: bigint;
+  readonly outcomes: readonly LoggedOutcome[];
+}
+
+/** What was given to a partition. */
+export interface LoggedInput {
+  readonly partition: number;
+  readonly offset: number;
+  /** Parsed JSON of the document; undefined where it is none. */
+  readonly document: unknown;
+}
+
+/** What a transaction wrote on one partition. */
+interface Part {
+  readonly partition: number;
+  /** Its place in the log of the partition: of two parts the one with the greater comes later. */
+  readonly place: number;
+  readonly facts: readonly Fact[];
+}
+
+/** A transaction with all its parts. */
+export interface Transaction {
+  readonly tx: bigint;
+  /** What the writer called it: `tx/reason` of its meta. */
+  readonly op: string | undefined;
+  /** Its idempotency key. */
+  readonly key: string | undefined;
+  /** One for each partition that it wrote on, the coordinating one first. */
+  readonly parts: readonly Part[];
+}
+
+/** Facts that somebody read: all that are in force at a basis, on some partitions. */
+export interface Sample {
+  readonly reader: string;
+  readonly basis: bigint;
+  readonly partitions: readonly number[];
+  readonly facts: readonly Fact[];
+}
+
+/** A writer was told that its transaction is committed. */
+export interface Acknowledgement {
+  readonly op: string;
+  readonly tx: bigint;
+  /** What it was told of the facts; undefined: only that they are there. */
+  readonly facts: readonly Fact[] | undefined;
+}
+
+/** A process took a record of a partition for one that counts, and for durable. */
+export interface Belief {
+  readonly process: string;
+  readonly partition: number;
+  readonly owner: string;
+  readonly epoch: number;
+  readonly seq: number;
+}
+
+/** All that happened in a run to one database, as far as checks ask. */
+export interface History {
+  readonly partitions: number;
+  /** By partition and offset. */
+  readonly records: readonly LoggedRecord[];
+  /** Documents by the place of their input. */
+  readonly inputs: readonly LoggedInput[];
+  /** Whether these are all there were: the inputs of a topic, and not those of the queue of a process. */
+  readonly hasAllInputs: boolean;
+  /** Codes with which a document may have been rejected for no reason of its own. */
+  readonly refusals: readonly string[];
+  readonly samples: readonly Sample[];
+  readonly acknowledgements: readonly Acknowledgement[];
+  readonly beliefs: readonly Belief[];
+  readonly objects: readonly ObjectChange[];
+}
+
+/**
+ * Reads the commit log of a partition as it grows. Admission is written here anew, by protocol 1.1.1, and is
+ * not the product's: what judges must not share its mistakes.
+ */
+export class CommitLog {
+  readonly records: LoggedRecord[] = [];
+  readonly #partition: number;
+  #at = { epoch: 0, owner: '', seq: 0 };
+
+  constructor(partition: number) {
+    this.#partition = partition;
+  }
+
+  /** Takes what has come behind the records that it has. */
+  take(stored: readonly StoredRecord[]): void {
+    for (const record of stored.slice(this.records.length)) this.records.push(this.#read(record));
+  }
+
+  #read({ offset, value }: StoredRecord): LoggedRecord {
+    const record = decodeCommitRecord(value ?? new Uint8Array(0), `record ${offset}`);
+    const partition = this.#partition;
+    const at = this.#at;
+    const { epoch, owner } = record;
+    if (record.kind === 'epoch') {
+      const counts = epoch > at.epoch;
+      if (counts) this.#at = { epoch, owner, seq: 0 };
+      return { partition, offset, owner, epoch, seq: 0, counts, closed: 0n, outcomes: [] };
+    }
+    const { seq, closed } = record;
+    const counts = epoch === at.epoch && owner === at.owner && seq === at.seq + 1;
+    if (counts) this.#at = { epoch, owner, seq };
+    return { partition, offset, owner, epoch, seq, counts, closed, outcomes: outcomesIn(record) };
+  }
+}
+
+function outcomesIn({ items, facts }: ItemsRecord): readonly LoggedOutcome[] {
+  return items.map((item): LoggedOutcome => {
+    const input = item.offset;
+    switch (item.kind) {
+      case 'rejected':
+        return { input, result: { kind: 'rejected', code: item.rejection.code } };
+      case 'duplicate':
+        return { input, result: { kind: 'duplicate', tx: item.tx } };
+      case 'commit': {
+        const written: Fact[] = [];
+        for (let row = item.from; row < item.to; row++) written.push(facts.factAt(row));
+        return { input, result: { kind: 'commit', tx: item.tx, facts: written } };
+      }
+    }
+  });
+}
+
+/** An outcome that counts, at its place. */
+export interface PlacedOutcome extends LoggedOutcome {
+  readonly partition: number;
+  readonly place: number;
+}
+
+/** Outcomes that count, in the order of the logs, partition by partition. */
+export function outcomesOf(records: readonly LoggedRecord[]): readonly PlacedOutcome[] {
+  let place = 0;
+  return records
+    .filter(({ counts }) => counts)
+    .flatMap(({ partition, outcomes }) =>
+      outcomes.map((outcome) => ({ ...outcome, partition, place: place++ })),
+    );
+}
+
+/** Transactions that count, by tx. Parts on several partitions are one transaction by their tx. */
+export function transactionsOf(records: readonly LoggedRecord[]): readonly Transaction[] {
+  const parts = new Map<bigint, Part[]>();
+  for (const { partition, place, result } of outcomesOf(records)) {
+    if (result.kind !== 'commit') continue;
+    const known = parts.get(result.tx);
+    const part = { partition, place, facts: result.facts };
+    if (known === undefined) parts.set(result.tx, [part]);
+    else if (partition === partitionOfTx(asTx(result.tx))) known.unshift(part);
+    else known.push(part);
+  }
+  return [...parts]
+    .map(([tx, its]): Transaction => ({
+      tx,
+      op: metaOf(its, 'tx/reason'),
+      key: metaOf(its, 'tx/key'),
+      parts: its,
+    }))
+    .toSorted(byTx);
+}
+
+function metaOf(parts: readonly Part[], attribute: string): string | undefined {
+  for (const { facts } of parts)
+    for (const fact of facts)
+      if (fact.attribute === attribute && fact.entity.startsWith('tx:'))
+        return formatValue(fact.value);
+  return undefined;
+}
+
+/** Order by tx. */
+export function byTx(a: { readonly tx: bigint }, b: { readonly tx: bigint }): number {
+  return a.tx < b.tx ? -1 : a.tx > b.tx ? 1 : 0;
+}
+
+/** Entity, attribute and value of a fact, as one text. */
+export function subjectOf({ entity, attribute, value }: Fact): string {
+  return `${entity} ${attribute} ${value.type} ${formatValue(value)}`;
+}
+
+/** A fact as one text. */
+export function textOf(fact: Fact): string {
+  return `${fact.operation === 'assert' ? '+' : '-'}${subjectOf(fact)} @${fact.tx}`;
+}

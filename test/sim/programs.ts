@@ -1,0 +1,405 @@
+/** What runs on the machines of a world: the product's own drivers, and writers that use them. */
+import { must } from '@pyralog/base';
+import { advance, type DatabaseInfo, decodeCommitRecord, emptyLogState } from '@pyralog/format';
+import { scan } from '@pyralog/indexing';
+import {
+  type Fact,
+  formatValue,
+  initialSchema,
+  isPyralogError,
+  parseDocument,
+  type PartitionNo,
+  partitionNo,
+  partitionOf,
+} from '@pyralog/model';
+import { Bucket, followManifests, PartitionReader } from '@pyralog/reading';
+import { type PauseRule, type Service, Supervisor } from '@pyralog/runtime';
+import { DocumentQueue, FORMAT_HEADER, PartitionLeader } from '@pyralog/service-sequencer';
+import { Indexer } from '@pyralog/service-indexer';
+import type { SimProcess } from '@pyralog/sim';
+import { NodeDatabase } from '../../services/pyralog/src/cluster/node-database.ts';
+import type { ClusterPorts } from '../../services/pyralog/src/cluster/ports.ts';
+import { startSequencer } from '../../services/pyralog/src/cluster/roles.ts';
+import { at, topicsOf } from '../../services/pyralog/src/cluster/topics.ts';
+import { healthOf } from '../../services/pyralog/src/troubles.ts';
+import type { WorkloadDocument } from './check/serial.ts';
+import { type Known, makeDocument } from './workload.ts';
+import type { HostSpec, World } from './world.ts';
+
+const PAUSES: PauseRule = { firstMillis: 100, maxMillis: 5_000 };
+const UNKNOWN: Known = { basis: 0n, values: new Map() };
+/** Between two documents of a writer, in milliseconds. */
+const WRITER_PAUSES = [1, 2, 5, 20, 200, 2_000];
+/** Between two samples of a reader, in milliseconds. */
+const SAMPLE_PAUSES = [100, 500, 3_000];
+/** Most that a sample lists. */
+const FACTS_MAX = 1_000_000;
+const TRANSACTION = { [FORMAT_HEADER]: new TextEncoder().encode('transaction') };
+
+/** A program that is kept running, as production keeps its services. */
+function keep(what: string, service: Service, ports: ClusterPorts): void {
+  Supervisor.start(service, { ...ports, pauses: PAUSES, health: healthOf(what, 'led', ports) });
+}
+
+/** Owns the partitions that it is advised of: the role as it is shipped. */
+export function sequencer(name: string): HostSpec {
+  return {
+    name,
+    kind: 'sequencer',
+    begin: (process, world) => {
+      const advice = world.groups.connect(process);
+      startSequencer({ advice, database: undefined, format: 'transaction' }, world.ports(process));
+    },
+  };
+}
+
+/** Turns the commit logs of all partitions into files: the indexer as it is shipped, without its thread. */
+export function indexer(name: string): HostSpec {
+  return {
+    name,
+    kind: 'indexer',
+    begin: (process, world) => {
+      const ports = world.ports(process);
+      for (const { info, partition } of world.partitions()) {
+        const topic = at(topicsOf(info.name).commits, partition);
+        const options = { ...ports, info, partition, topic, onManifest: () => undefined };
+        keep(
+          `The index of ${info.name}/${partition}`,
+          { run: (signal, working) => Indexer.run({ ...options, onProgress: working }, signal) },
+          ports,
+        );
+      }
+    },
+  };
+}
+
+/** Follows the logs and manifests of a database, and reads everything in force again and again. */
+export function reader(name: string): HostSpec {
+  return {
+    name,
+    kind: 'reader',
+    begin: (process, world) => {
+      const ports = world.ports(process);
+      for (const info of world.databases)
+        keep(
+          `Reading of ${info.name}`,
+          { run: (signal, working) => readDatabase(info, process, world, signal, working) },
+          ports,
+        );
+    },
+  };
+}
+
+/** Opens all partitions at their newest manifests and follows them until something fails: then it is begun anew. */
+async function readDatabase(
+  info: DatabaseInfo,
+  process: SimProcess,
+  world: World,
+  signal: AbortSignal,
+  working: () => void,
+): Promise<void> {
+  const ports = world.ports(process);
+  const partitions: PartitionReader[] = [];
+  for (let p = 0; p < info.partitions; p++) {
+    const bucket = new Bucket(info.name, ports.objects, ports.codec);
+    partitions.push(
+      await PartitionReader.open({ ...ports, info, partition: partitionNo(p), bucket }),
+    );
+  }
+  const stop = new AbortController();
+  const abort = (): void => stop.abort();
+  signal.addEventListener('abort', abort, { once: true });
+  const parts = partitions.flatMap((partition) => [
+    followLog(partition, process, world, ports, stop.signal, working),
+    followManifests(
+      {
+        ...ports,
+        index: partition.index,
+        whenDue: (until) => partition.waitCut(until),
+        adopt: (manifest) => partition.adopt(manifest),
+      },
+      stop.signal,
+    ),
+  ]);
+  parts.push(sampleDatabase(info, partitions, process, world, ports, stop.signal));
+  try {
+    await Promise.all(parts);
+  } finally {
+    signal.removeEventListener('abort', abort);
+    stop.abort();
+    await Promise.allSettled(parts);
+  }
+}
+
+async function followLog(
+  reading: PartitionReader,
+  process: SimProcess,
+  world: World,
+  { log }: ClusterPorts,
+  signal: AbortSignal,
+  working: () => void,
+): Promise<void> {
+  const { info } = reading;
+  const { partition } = reading.index;
+  const commits = at(topicsOf(info.name).commits, partition);
+  const note = (): void => {
+    const key = `${process.host} ${info.name}/${partition}`;
+    const sampled = world.reached.get(key)?.sampled ?? 0n;
+    world.reached.set(key, { next: reading.state.next, sampled });
+  };
+  for await (const batch of log.read(commits, reading.state.next, { follow: true, signal })) {
+    for (const { offset, value } of batch) {
+      const record = decodeCommitRecord(must(value, 'a commit log has no tombstones'));
+      const before = reading.state.admission;
+      reading.apply(offset, record);
+      if (reading.state.admission === before || record.kind === 'epoch') continue;
+      const { owner, epoch, seq } = record;
+      world.believed(info.name, { process: process.name, partition, owner, epoch, seq });
+    }
+    note();
+    working();
+  }
+}
+
+async function sampleDatabase(
+  info: DatabaseInfo,
+  readers: readonly PartitionReader[],
+  process: SimProcess,
+  world: World,
+  { timers }: ClusterPorts,
+  signal: AbortSignal,
+): Promise<void> {
+  let last = 0n;
+  while (!signal.aborted) {
+    const pause = SAMPLE_PAUSES[process.choice.pick(SAMPLE_PAUSES.length, 'sample')] ?? 50;
+    await timers.sleep(pause, signal);
+    // What the whole database can no longer change.
+    const closed = readers.reduce(
+      (min, each) => (each.closed < min ? each.closed : min),
+      must(readers[0], 'a partition').closed,
+    );
+    if (signal.aborted || closed <= last) continue;
+    const facts: Fact[] = [];
+    for (const each of readers) {
+      const options = { basis: closed, mode: 'state', limit: FACTS_MAX } as const;
+      const page = await each.run(scan(each.view(), 'eavt', {}, options));
+      facts.push(...page.facts);
+    }
+    last = closed;
+    const partitions = readers.map((_, p) => p);
+    world.sampled(info.name, { reader: process.name, basis: closed, partitions, facts });
+    world.known.set(info.name, { basis: closed, values: valuesOf(facts) });
+    for (const partition of partitions) {
+      const key = `${process.host} ${info.name}/${partition}`;
+      const next = world.reached.get(key)?.next ?? 0;
+      world.reached.set(key, { next, sampled: closed });
+    }
+  }
+}
+
+function valuesOf(facts: readonly Fact[]): ReadonlyMap<string, readonly string[]> {
+  const values = new Map<string, string[]>();
+  for (const { entity, attribute, value } of facts) {
+    const key = `${entity} ${attribute}`;
+    values.set(key, [...(values.get(key) ?? []), formatValue(value)]);
+  }
+  return values;
+}
+
+/** Publishes documents to the input topics, as any producer may, and sends again what it heard nothing of. */
+export function producer(name: string): HostSpec {
+  return {
+    name,
+    kind: 'writer',
+    begin: (process, world) => {
+      const ports = world.ports(process);
+      for (const info of world.databases) void produce(info, process, world, ports);
+    },
+  };
+}
+
+async function produce(
+  info: DatabaseInfo,
+  process: SimProcess,
+  world: World,
+  { log, timers }: ClusterPorts,
+): Promise<void> {
+  const { choice } = process;
+  for (let count = 0; world.isChaos; count++) {
+    await timers.sleep(pauseOf(process));
+    if (!world.isChaos) return;
+    const document = nextDocument(info, process, world, count);
+    const poison = choice.chance(0.02, 'poison');
+    const value = poison ? Uint8Array.of(123, 1, 2) : bytesOf(document);
+    const topic = at(topicsOf(info.name).transactions, partitionFor(document, info));
+    const repeated = document.id !== undefined && choice.chance(0.2, 'sent twice');
+    for (let left = repeated ? 2 : 1; left > 0; left--) {
+      try {
+        await log.append(topic, [{ value, headers: TRANSACTION }]);
+      } catch (error) {
+        if (!isPyralogError(error)) throw error;
+        // Whether it is there nobody knows: a writer with a key sends again, one without does not.
+        if (document.id !== undefined && choice.chance(0.7, 'sent again')) left++;
+      }
+    }
+  }
+}
+
+/** Writes as the doors do: publishes, and is answered by the commit log. */
+export function api(name: string): HostSpec {
+  return {
+    name,
+    kind: 'writer',
+    begin: (process, world) => {
+      const ports = world.ports(process);
+      for (const info of world.databases)
+        keep(
+          `The writes to ${info.name}`,
+          { run: (signal, working) => answer(info, process, world, ports, signal, working) },
+          ports,
+        );
+    },
+  };
+}
+
+async function answer(
+  info: DatabaseInfo,
+  process: SimProcess,
+  world: World,
+  ports: ClusterPorts,
+  signal: AbortSignal,
+  working: () => void,
+): Promise<void> {
+  await using database = await NodeDatabase.open(info, ports, signal);
+  working();
+  for (let count = 0; !signal.aborted; count++) {
+    await ports.timers.sleep(pauseOf(process), signal);
+    if (!world.isChaos) continue;
+    const document = nextDocument(info, process, world, count);
+    await transact(info, world, document, async () => {
+      const { tx, facts } = await database.transact(bytesOf(document));
+      return { tx, facts };
+    });
+  }
+}
+
+/** Leads a partition for writers of its own process, over a log that others may claim. */
+export function queueLeader(name: string): HostSpec {
+  return {
+    name,
+    kind: 'sequencer',
+    begin: (process, world) => {
+      const ports = world.ports(process);
+      for (const { info, partition } of world.partitions())
+        keep(
+          `The partition ${info.name}/${partition}`,
+          {
+            run: (signal, working) =>
+              leadQueue(info, partition, process, world, ports, signal, working),
+          },
+          ports,
+        );
+    },
+  };
+}
+
+async function leadQueue(
+  info: DatabaseInfo,
+  partition: PartitionNo,
+  process: SimProcess,
+  world: World,
+  ports: ClusterPorts,
+  signal: AbortSignal,
+  working: () => void,
+): Promise<void> {
+  const inbox = new DocumentQueue({ documents: 1_000, bytes: 1e9 });
+  let state = emptyLogState();
+  await using leader = await PartitionLeader.lead({
+    ...ports,
+    inbox,
+    topic: at(topicsOf(info.name).commits, partition),
+    partition,
+    partitions: info.partitions,
+    index: {
+      start: async () => ({ state: emptyLogState(), schema: initialSchema(info), empty: true }),
+      answer: async () => [],
+    },
+    cacheBytesMax: 1e9,
+    publish: (offset, record) => {
+      if (offset < state.next) return;
+      const after = advance(state, offset, record);
+      ({ state } = after);
+      if (!after.counts || record.kind === 'epoch') return;
+      const { owner, epoch, seq } = record;
+      world.believed(info.name, { process: process.name, partition, owner, epoch, seq });
+    },
+    hasRoom: () => true,
+    noRoom: () => {
+      throw new Error('there is always room');
+    },
+    health: healthOf(`The commit log of ${info.name}`, 'written', ports),
+  });
+  working();
+  const writing = new Set<Promise<void>>();
+  for (let count = 0; !signal.aborted; count++) {
+    await ports.timers.sleep(pauseOf(process), signal);
+    if (process.choice.chance(0.05, 'closes')) leader.requestClosed();
+    const document = nextDocument(info, process, world, count);
+    world.documents.set(document.meta.reason, document);
+    const again = document.id !== undefined && process.choice.chance(0.2, 'sent twice') ? 2 : 1;
+    for (let left = again; left > 0; left--) {
+      const sent = transact(info, world, document, async () => {
+        const outcome = await inbox.submit(parseDocument(bytesOf(document)), 100);
+        if (outcome.kind === 'rejected') return undefined;
+        return { tx: outcome.tx, facts: outcome.kind === 'committed' ? outcome.facts : undefined };
+      });
+      writing.add(sent);
+      void sent.finally(() => writing.delete(sent));
+    }
+    // Several in flight, so that groups form.
+    while (writing.size > 5) await Promise.race(writing);
+  }
+}
+
+async function transact(
+  info: DatabaseInfo,
+  world: World,
+  { meta: { reason: op } }: WorkloadDocument,
+  send: () => Promise<
+    { readonly tx: bigint; readonly facts: readonly Fact[] | undefined } | undefined
+  >,
+): Promise<void> {
+  try {
+    const told = await send();
+    if (told !== undefined) world.acknowledged(info.name, { op, ...told });
+  } catch (error) {
+    // Refused, or nobody knows.
+    if (!isPyralogError(error)) throw error;
+    if (error.code === 'internal')
+      world.found('no defect', `${op} was answered with ${error.message}`);
+  }
+}
+
+function nextDocument(
+  { name }: DatabaseInfo,
+  process: SimProcess,
+  world: World,
+  count: number,
+): WorkloadDocument {
+  world.counts.documents++;
+  const known = world.known.get(name) ?? UNKNOWN;
+  return makeDocument(`${process.name}-${count}`, process.choice, known);
+}
+
+function pauseOf({ choice }: SimProcess): number {
+  return WRITER_PAUSES[choice.pick(WRITER_PAUSES.length, 'writer pauses')] ?? 2;
+}
+
+function bytesOf(document: WorkloadDocument): Uint8Array {
+  return Buffer.from(JSON.stringify(document));
+}
+
+/** Where a document is sent: to the partition of the first entity that it writes. */
+function partitionFor({ ops }: WorkloadDocument, { partitions }: DatabaseInfo): PartitionNo {
+  return partitionOf(must(ops[0], 'a document writes').entity, partitions);
+}

@@ -1,0 +1,363 @@
+import { AssertionError } from '@pyralog/base';
+import { type Codec, type DatabaseInfo, databaseKey, encodeDatabaseInfo } from '@pyralog/format';
+import type { CutRule } from '@pyralog/indexing';
+import { isPyralogError, logOffset, type PartitionNo, partitionNo } from '@pyralog/model';
+import { BlockCache } from '@pyralog/reading';
+import {
+  type Choice,
+  type Component,
+  type FaultName,
+  type Owner,
+  type Recording,
+  Scheduler,
+  SimBrokers,
+  SimBucket,
+  SimClock,
+  SimGroups,
+  SimProcess,
+  SimRand,
+  SimTimers,
+  Swarm,
+} from '@pyralog/sim';
+import type { ClusterPorts } from '../../services/pyralog/src/cluster/ports.ts';
+import { at, DATABASES_TOPIC, topicsOf } from '../../services/pyralog/src/cluster/topics.ts';
+import {
+  type Acknowledgement,
+  type Belief,
+  CommitLog,
+  type Finding,
+  type History,
+  type LoggedInput,
+  type Sample,
+} from './check/history.ts';
+import type { WorkloadDocument } from './check/serial.ts';
+import type { Known } from './workload.ts';
+
+/** A machine of the world, and what runs on it whenever it starts. */
+export interface HostSpec {
+  readonly name: string;
+  readonly kind: Component;
+  /** Starts the program. What it has in memory ends with the process. */
+  readonly begin: (process: SimProcess, world: World) => void;
+}
+
+/** What a world is made of. */
+export interface WorldOptions {
+  readonly choices: Recording;
+  readonly codec: Codec;
+  readonly databases: readonly { readonly name: string; readonly partitions: number }[];
+  readonly hosts: readonly HostSpec[];
+  /** Faults that may be on. */
+  readonly faults: readonly FaultName[];
+  /** Inputs come by a topic, and not by the queue of a process. */
+  readonly hasTopics: boolean;
+  readonly keepTrace?: boolean | undefined;
+}
+
+/** A machine: its process, if it runs. */
+interface Host {
+  readonly spec: HostSpec;
+  process: SimProcess | undefined;
+  starts: number;
+}
+
+/** What happened in a run, to be seen that something did. */
+export interface Counts {
+  kills: number;
+  pauses: number;
+  cutOffs: number;
+  clockJumps: number;
+  assignments: number;
+  documents: number;
+}
+
+/** Facts of a part: few, so that every run has many parts, and sometimes the indexers fall behind. */
+const PART_FACTS = [60, 150, 12];
+const BEGINNING = '2026-01-01T00:00:00.000000Z';
+
+/** Everything of one run: machines, what lies between them, and what they did. */
+export class World {
+  readonly scheduler: Scheduler;
+  readonly brokers: SimBrokers = new SimBrokers();
+  readonly bucket: SimBucket = new SimBucket();
+  readonly groups: SimGroups = new SimGroups();
+  readonly swarm: Swarm;
+  readonly cutRule: CutRule;
+  readonly databases: readonly DatabaseInfo[];
+  readonly findings: Finding[] = [];
+  readonly counts: Counts = {
+    kills: 0,
+    pauses: 0,
+    cutOffs: 0,
+    clockJumps: 0,
+    assignments: 0,
+    documents: 0,
+  };
+  /** By database. */
+  readonly known = new Map<string, Known>();
+  /** How far readers are, by host and partition: `reader0 main/0`. */
+  readonly reached = new Map<string, { readonly next: number; readonly sampled: bigint }>();
+  /** Documents that were given to a process, by name. */
+  readonly documents = new Map<string, WorkloadDocument>();
+  /** Writers stop when it is over. */
+  isChaos = true;
+  readonly #options: WorldOptions;
+  readonly #hosts: readonly Host[];
+  readonly #logs: ReadonlyMap<string, readonly CommitLog[]>;
+  readonly #acknowledgements = new Map<string, Acknowledgement[]>();
+  readonly #beliefs = new Map<string, Belief[]>();
+  readonly #samples = new Map<string, Sample[]>();
+
+  constructor(options: WorldOptions) {
+    const { choices, databases, hosts, faults, keepTrace } = options;
+    this.#options = options;
+    this.scheduler = new Scheduler({ choice: choices.stream('scheduler'), keepTrace });
+    this.swarm = Swarm.draw(choices.stream('swarm'), faults);
+    const factsMax = PART_FACTS[choices.stream('swarm').pick(PART_FACTS.length, 'part')] ?? 60;
+    this.cutRule = { factsMax, bytesMax: 1e9 };
+    this.#hosts = hosts.map((spec) => ({ spec, process: undefined, starts: 0 }));
+    this.databases = databases.map(({ name, partitions }, i) => ({
+      formatVersion: 0,
+      name,
+      id: `${i}`.repeat(32),
+      partitions,
+      strict: false,
+      mode: 'live',
+      created: BEGINNING,
+    }));
+    this.#logs = new Map(
+      databases.map(({ name, partitions }) => [
+        name,
+        Array.from({ length: partitions }, (_, p) => new CommitLog(p)),
+      ]),
+    );
+    this.#makeDatabases();
+  }
+
+  get hosts(): readonly Host[] {
+    return this.#hosts;
+  }
+
+  /** Partitions of all databases. */
+  partitions(): readonly { readonly info: DatabaseInfo; readonly partition: PartitionNo }[] {
+    return this.databases.flatMap((info) =>
+      Array.from({ length: info.partitions }, (_, p) => ({ info, partition: partitionNo(p) })),
+    );
+  }
+
+  /** What a process works with: everything that it knows of the world. */
+  ports(process: SimProcess): ClusterPorts {
+    const fail = (what: string, error: unknown): void => this.#failed(process, what, error);
+    return {
+      log: this.brokers.connect(process, this.swarm),
+      objects: this.bucket.connect(process, this.swarm),
+      codec: this.#options.codec,
+      cache: new BlockCache(16 * 1024 * 1024),
+      views: undefined,
+      clock: new SimClock(process),
+      timers: new SimTimers(process),
+      rand: new SimRand(process),
+      cutRule: this.cutRule,
+      onFailure: fail,
+      onRecovery: () => undefined,
+      onVoid: () => undefined,
+    };
+  }
+
+  /** Starts what does not run. */
+  start(host: Host): void {
+    if (host.process !== undefined) return;
+    const { name } = host.spec;
+    host.starts++;
+    const running = host.starts === 1 ? name : `${name}#${host.starts}`;
+    const process = new SimProcess(running, this.scheduler, this.#options.choices.stream(running));
+    if (this.swarm.fires('clock-skew', process)) process.clockOffsetNanos = skewOf(process.choice);
+    host.process = process;
+    host.spec.begin(process, this);
+  }
+
+  /** A process ends without a word. */
+  kill(host: Host): void {
+    host.process?.kill();
+    host.process = undefined;
+    this.counts.kills++;
+  }
+
+  /** Something broke that must not: production would have ended the process, and so does the world. */
+  crashed(owner: Owner | undefined, error: unknown): void {
+    const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    this.found('no crash', `${owner?.name ?? 'nobody'} ended by ${text}${placeOf(error)}`);
+    const host = this.#hosts.find(({ process }) => process === owner);
+    if (host === undefined) return;
+    this.kill(host);
+    this.start(host);
+  }
+
+  found(check: string, what: string): void {
+    this.findings.push({ check, what });
+  }
+
+  acknowledged(database: string, acknowledgement: Acknowledgement): void {
+    push(this.#acknowledgements, database, acknowledgement);
+  }
+
+  believed(database: string, belief: Belief): void {
+    push(this.#beliefs, database, belief);
+  }
+
+  sampled(database: string, sample: Sample): void {
+    push(this.#samples, database, sample);
+  }
+
+  /** All that happened to a database until now. */
+  history(database: string): History {
+    this.#takeLogs(database);
+    const logs = this.#logs.get(database) ?? [];
+    const records = logs.flatMap((log) => log.records);
+    return {
+      partitions: logs.length,
+      records,
+      inputs: this.#options.hasTopics ? this.#inputs(database) : this.#inputsOfQueues(database),
+      hasAllInputs: this.#options.hasTopics,
+      // What is read wrongly is refused, and the refusal is final.
+      refusals:
+        this.swarm.has('bit-flip') || this.swarm.has('range-short') ? ['object-damaged'] : [],
+      samples: this.#samples.get(database) ?? [],
+      acknowledgements: this.#acknowledgements.get(database) ?? [],
+      beliefs: this.#beliefs.get(database) ?? [],
+      objects: this.bucket.changes.filter(({ key }) => key.startsWith(`${database}/`)),
+    };
+  }
+
+  /** What is not as it is when all is quiet, or undefined. */
+  unfinished(): string | undefined {
+    for (const { info, partition } of this.partitions()) {
+      const what = `${info.name}/${partition}`;
+      this.#takeLogs(info.name);
+      const log = this.#logs.get(info.name)?.[partition];
+      const records = log?.records ?? [];
+      const ended = new Set(
+        records
+          .flatMap(({ counts, outcomes }) => (counts ? outcomes : []))
+          .map(({ input }) => input),
+      );
+      const inputs = this.#options.hasTopics
+        ? this.brokers.records(at(topicsOf(info.name).transactions, partition))
+        : [];
+      const waiting = inputs.find(({ offset }) => !ended.has(offset));
+      if (waiting !== undefined) return `input ${waiting.offset} of ${what} has no outcome`;
+      const last = records.at(-1);
+      const lastTx = records
+        .flatMap(({ counts, outcomes }) => (counts ? outcomes : []))
+        .reduce(
+          (max, { result }) => (result.kind === 'commit' && result.tx > max ? result.tx : max),
+          0n,
+        );
+      for (const { spec } of this.#hosts) {
+        if (spec.kind !== 'reader') continue;
+        const reached = this.reached.get(`${spec.name} ${what}`);
+        if (last !== undefined && (reached === undefined || reached.next <= last.offset))
+          return `${spec.name} has read ${what} to ${reached?.next ?? 0}, and it ends at ${last.offset + 1}`;
+        if (reached !== undefined && reached.sampled < lastTx)
+          return `${spec.name} sees ${what} as of ${reached.sampled}, before ${lastTx}`;
+      }
+    }
+    return undefined;
+  }
+
+  #makeDatabases(): void {
+    this.brokers.createTopic(DATABASES_TOPIC, 1);
+    const builder = new SimProcess('builder', this.scheduler, {
+      pick: () => 0,
+      chance: () => false,
+    });
+    for (const info of this.databases) {
+      this.bucket.put(databaseKey(info.name), encodeDatabaseInfo(info), builder);
+      for (const topic of Object.values(topicsOf(info.name)))
+        this.brokers.createTopic(topic, info.partitions);
+    }
+  }
+
+  #takeLogs(database: string): void {
+    for (const [p, log] of (this.#logs.get(database) ?? []).entries())
+      log.take(this.brokers.records(at(topicsOf(database).commits, partitionNo(p))));
+  }
+
+  #inputs(database: string): readonly LoggedInput[] {
+    return (this.#logs.get(database) ?? []).flatMap((_, partition) =>
+      this.brokers
+        .records(at(topicsOf(database).transactions, partitionNo(partition)))
+        .map(({ offset, value }) => ({ partition, offset, document: parsed(value) })),
+    );
+  }
+
+  /** The queue of a process dies with it: what was committed says what its input was. */
+  #inputsOfQueues(database: string): readonly LoggedInput[] {
+    return (this.#logs.get(database) ?? []).flatMap(({ records }) =>
+      records
+        .filter(({ counts }) => counts)
+        .flatMap(({ partition, outcomes }) =>
+          outcomes.map(({ input, result }): LoggedInput => {
+            const reason =
+              result.kind === 'commit'
+                ? result.facts.find(({ attribute }) => attribute === 'tx/reason')?.value.value
+                : undefined;
+            return { partition, offset: input, document: this.documents.get(`${reason}`) };
+          }),
+        ),
+    );
+  }
+
+  /** What a process tells its operator: failures are expected, those of its own making are not. */
+  #failed({ name }: SimProcess, what: string, error: unknown): void {
+    const code = isPyralogError(error) ? error.code : undefined;
+    if (code !== undefined && code !== 'internal' && !this.#isDamage(code)) return;
+    const isDefect =
+      error instanceof AssertionError || code !== undefined || error instanceof Error;
+    if (!isDefect) return;
+    const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    this.found('no defect', `${name}: ${what}: ${text}${placeOf(error)}`);
+  }
+
+  /** Damage that nobody has done. */
+  #isDamage(code: string): boolean {
+    if (!['object-damaged', 'object-missing', 'log-behind', 'format-unknown'].includes(code))
+      return false;
+    const causes: readonly FaultName[] = ['bit-flip', 'range-short', 'list-stale'];
+    return causes.every((fault) => !this.swarm.has(fault));
+  }
+
+  /** Retention: cuts what the newest manifest covers off the commit log. */
+  cutLog(
+    { info, partition }: { readonly info: DatabaseInfo; readonly partition: PartitionNo },
+    next: number,
+  ): void {
+    this.brokers.cut(at(topicsOf(info.name).commits, partition), logOffset(next));
+  }
+}
+
+/** How far a clock is off from the start, in nanoseconds: up to five seconds, either way. */
+function skewOf(choice: Choice): bigint {
+  return (BigInt(choice.pick(11, 'skew')) - 5n) * 1_000_000_000n;
+}
+
+function parsed(value: Uint8Array | null): unknown {
+  try {
+    return JSON.parse(Buffer.from(value ?? []).toString());
+  } catch {
+    return undefined;
+  }
+}
+
+/** Where an error comes from, of the product's code. */
+function placeOf(error: unknown): string {
+  const stack = error instanceof Error ? (error.stack ?? '') : '';
+  const place = /\/((?:libs|services)\/(?!base|sim)[^\s)]+)/.exec(stack)?.[1];
+  return place === undefined ? '' : ` (${place})`;
+}
+
+function push<T>(lists: Map<string, T[]>, key: string, item: T): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [item]);
+  else list.push(item);
+}
