@@ -1,7 +1,7 @@
 import type { CreateOptions, Database, DatabaseHost } from '@pyralog/client';
 import { createCodec } from '@pyralog/format/zstd';
 import type { CutRule } from '@pyralog/indexing';
-import { AssignAll } from '@pyralog/log';
+import { AssignAll, type Log } from '@pyralog/log';
 import { MemoryLog } from '@pyralog/log/memory';
 import { MemoryObjects } from '@pyralog/objects/memory';
 import { BlockCache } from '@pyralog/reading';
@@ -29,16 +29,20 @@ export class ClusterOfOne implements DatabaseHost {
     this.#host = new ClusterHost(ports);
   }
 
-  /** @param onTrouble told of what fails behind the scenes, and of its recovery */
+  /**
+   * @param onTrouble told of what fails behind the scenes, and of its recovery
+   * @param log another than the default, where a test breaks it
+   */
   static async start(
     threads: Threads,
     cutRule: CutRule,
     onTrouble: (what: string, error?: unknown) => void,
+    log: Log = new MemoryLog(),
   ): Promise<ClusterOfOne> {
     const objects = new MemoryObjects();
     const ports: ClusterPorts = {
       // Most records go by claim.
-      log: new ClaimingLog(new MemoryLog(), objects, 100),
+      log: new ClaimingLog(log, objects, 100),
       objects,
       codec: await createCodec(),
       views: new MemoryViews(),

@@ -1,10 +1,10 @@
 /** What runs on the machines of a world: the product's own drivers, and writers that use them. */
+import { textOfValue } from './check/history.ts';
 import { must } from '@pyralog/base';
 import { advance, type DatabaseInfo, decodeCommitRecord, emptyLogState } from '@pyralog/format';
 import { scan } from '@pyralog/indexing';
 import {
-  type Fact,
-  formatValue,
+  type StoredFact,
   initialSchema,
   isPyralogError,
   parseDocument,
@@ -179,7 +179,7 @@ async function sampleDatabase(
       must(readers[0], 'a partition').closed,
     );
     if (signal.aborted || closed <= last) continue;
-    const facts: Fact[] = [];
+    const facts: StoredFact[] = [];
     for (const each of readers) {
       const options = { basis: closed, mode: 'state', limit: FACTS_MAX } as const;
       const page = await each.run(scan(each.view(), 'eavt', {}, options));
@@ -197,11 +197,11 @@ async function sampleDatabase(
   }
 }
 
-function valuesOf(facts: readonly Fact[]): ReadonlyMap<string, readonly string[]> {
+function valuesOf(facts: readonly StoredFact[]): ReadonlyMap<string, readonly string[]> {
   const values = new Map<string, string[]>();
   for (const { entity, attribute, value } of facts) {
     const key = `${entity} ${attribute}`;
-    values.set(key, [...(values.get(key) ?? []), formatValue(value)]);
+    values.set(key, [...(values.get(key) ?? []), textOfValue(value)]);
   }
   return values;
 }
@@ -324,6 +324,7 @@ async function leadQueue(
       start: async () => ({ state: emptyLogState(), schema: initialSchema(info), empty: true }),
       answer: async () => [],
     },
+    blobs: new Bucket(info.name, ports.objects, ports.codec),
     cacheBytesMax: 1e9,
     publish: (offset, record) => {
       if (offset < state.next) return;
@@ -366,7 +367,7 @@ async function transact(
   world: World,
   { meta: { reason: op } }: WorkloadDocument,
   send: () => Promise<
-    { readonly tx: bigint; readonly facts: readonly Fact[] | undefined } | undefined
+    { readonly tx: bigint; readonly facts: readonly StoredFact[] | undefined } | undefined
   >,
 ): Promise<void> {
   try {

@@ -1,7 +1,13 @@
 import { AssertionError } from '@pyralog/base';
 import { type Codec, type DatabaseInfo, databaseKey, encodeDatabaseInfo } from '@pyralog/format';
 import type { CutRule } from '@pyralog/indexing';
-import { isPyralogError, logOffset, type PartitionNo, partitionNo } from '@pyralog/model';
+import {
+  isPyralogError,
+  logOffset,
+  type PartitionNo,
+  partitionNo,
+  type StoredFact,
+} from '@pyralog/model';
 import { BlockCache } from '@pyralog/reading';
 import {
   type Choice,
@@ -29,6 +35,7 @@ import {
   type History,
   type LoggedInput,
   type Sample,
+  textOfValue,
 } from './check/history.ts';
 import type { WorkloadDocument } from './check/serial.ts';
 import type { Known } from './workload.ts';
@@ -298,10 +305,7 @@ export class World {
         .filter(({ counts }) => counts)
         .flatMap(({ partition, outcomes }) =>
           outcomes.map(({ input, result }): LoggedInput => {
-            const reason =
-              result.kind === 'commit'
-                ? result.facts.find(({ attribute }) => attribute === 'tx/reason')?.value.value
-                : undefined;
+            const reason = result.kind === 'commit' ? reasonOf(result.facts) : undefined;
             return { partition, offset: input, document: this.documents.get(`${reason}`) };
           }),
         ),
@@ -360,4 +364,10 @@ function push<T>(lists: Map<string, T[]>, key: string, item: T): void {
   const list = lists.get(key);
   if (list === undefined) lists.set(key, [item]);
   else list.push(item);
+}
+
+/** What the writer of a transaction called it. */
+function reasonOf(facts: readonly StoredFact[]): string | undefined {
+  const value = facts.find(({ attribute }) => attribute === 'tx/reason')?.value;
+  return value === undefined ? undefined : textOfValue(value);
 }

@@ -129,6 +129,9 @@ class Reading {
     if (pauseMillis > 0) await timers.sleep(pauseMillis, signal);
     while (!signal.aborted) {
       try {
+        const { end } = await log.bounds(topic);
+        // Where nothing is published, nothing would tell that it can be read again.
+        if (this.#next >= end) health.working();
         for await (const batch of log.read(topic, this.#next, { follow: true, signal })) {
           health.working();
           backoff.reset();

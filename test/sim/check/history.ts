@@ -1,6 +1,13 @@
 import { decodeCommitRecord, type ItemsRecord } from '@pyralog/format';
 import type { StoredRecord } from '@pyralog/log';
-import { type Fact, formatValue, partitionOfTx, tx as asTx } from '@pyralog/model';
+import {
+  formatValue,
+  isReference,
+  partitionOfTx,
+  type StoredFact,
+  type StoredValue,
+  tx as asTx,
+} from '@pyralog/model';
 import type { ObjectChange } from '@pyralog/sim';
 
 /** What a check holds against a history. */
@@ -15,7 +22,7 @@ export interface LoggedOutcome {
   /** Offset of the input in the input of its partition. */
   readonly input: number;
   readonly result:
-    | { readonly kind: 'commit'; readonly tx: bigint; readonly facts: readonly Fact[] }
+    | { readonly kind: 'commit'; readonly tx: bigint; readonly facts: readonly StoredFact[] }
     | { readonly kind: 'rejected'; readonly code: string }
     | { readonly kind: 'duplicate'; readonly tx: bigint };
 }
@@ -47,7 +54,7 @@ interface Part {
   readonly partition: number;
   /** Its place in the log of the partition: of two parts the one with the greater comes later. */
   readonly place: number;
-  readonly facts: readonly Fact[];
+  readonly facts: readonly StoredFact[];
 }
 
 /** A transaction with all its parts. */
@@ -66,7 +73,7 @@ export interface Sample {
   readonly reader: string;
   readonly basis: bigint;
   readonly partitions: readonly number[];
-  readonly facts: readonly Fact[];
+  readonly facts: readonly StoredFact[];
 }
 
 /** A writer was told that its transaction is committed. */
@@ -74,7 +81,7 @@ export interface Acknowledgement {
   readonly op: string;
   readonly tx: bigint;
   /** What it was told of the facts; undefined: only that they are there. */
-  readonly facts: readonly Fact[] | undefined;
+  readonly facts: readonly StoredFact[] | undefined;
 }
 
 /** A process took a record of a partition for one that counts, and for durable. */
@@ -147,7 +154,7 @@ function outcomesIn({ items, facts }: ItemsRecord): readonly LoggedOutcome[] {
       case 'duplicate':
         return { input, result: { kind: 'duplicate', tx: item.tx } };
       case 'commit': {
-        const written: Fact[] = [];
+        const written: StoredFact[] = [];
         for (let row = item.from; row < item.to; row++) written.push(facts.factAt(row));
         return { input, result: { kind: 'commit', tx: item.tx, facts: written } };
       }
@@ -196,7 +203,7 @@ function metaOf(parts: readonly Part[], attribute: string): string | undefined {
   for (const { facts } of parts)
     for (const fact of facts)
       if (fact.attribute === attribute && fact.entity.startsWith('tx:'))
-        return formatValue(fact.value);
+        return textOfValue(fact.value);
   return undefined;
 }
 
@@ -205,12 +212,17 @@ export function byTx(a: { readonly tx: bigint }, b: { readonly tx: bigint }): nu
   return a.tx < b.tx ? -1 : a.tx > b.tx ? 1 : 0;
 }
 
+/** A value as text; that of a long one is its SHA-256. */
+export function textOfValue(value: StoredValue): string {
+  return isReference(value) ? value.sha256 : formatValue(value);
+}
+
 /** Entity, attribute and value of a fact, as one text. */
-export function subjectOf({ entity, attribute, value }: Fact): string {
-  return `${entity} ${attribute} ${value.type} ${formatValue(value)}`;
+export function subjectOf({ entity, attribute, value }: StoredFact): string {
+  return `${entity} ${attribute} ${value.type} ${textOfValue(value)}`;
 }
 
 /** A fact as one text. */
-export function textOf(fact: Fact): string {
+export function textOf(fact: StoredFact): string {
   return `${fact.operation === 'assert' ? '+' : '-'}${subjectOf(fact)} @${fact.tx}`;
 }

@@ -1,8 +1,7 @@
 /** What holds of what readers were told, whatever partitions it lies on (protocol section 5, "Checks"). */
-import type { Fact } from '@pyralog/model';
-import { formatValue } from '@pyralog/model';
+import type { StoredFact } from '@pyralog/model';
 import type { ObjectChange } from '@pyralog/sim';
-import { type Finding, type Sample, subjectOf, type Transaction } from './history.ts';
+import { type Finding, type Sample, subjectOf, textOfValue, type Transaction } from './history.ts';
 
 /** I5: facts in force at a basis, sampled while the run went on, are what the whole log says of that basis. */
 export function samplesEqualFold(
@@ -28,7 +27,7 @@ export function samplesEqualFold(
   return findings;
 }
 
-function fold(inForce: Map<string, bigint>, facts: readonly Fact[]): void {
+function fold(inForce: Map<string, bigint>, facts: readonly StoredFact[]): void {
   for (const fact of facts) {
     if (fact.operation === 'assert') inForce.set(subjectOf(fact), fact.tx);
     else inForce.delete(subjectOf(fact));
@@ -192,14 +191,14 @@ function cycleOf(graph: ReadonlyMap<string, ReadonlySet<string>>): readonly stri
 
 /** Order of a list that is a set of facts: elements by the tx that asserted them. */
 export function elementsOf(
-  facts: readonly Fact[],
+  facts: readonly StoredFact[],
   entity: string,
   attribute: string,
 ): readonly string[] {
   return facts
     .filter((fact) => fact.entity === entity && fact.attribute === attribute)
     .toSorted((a, b) => (a.tx < b.tx ? -1 : 1))
-    .map(({ value }) => formatValue(value));
+    .map(({ value }) => textOfValue(value));
 }
 
 /** I7: the bytes of an object never change after its first put, and nothing is put again after a delete otherwise. */

@@ -2,7 +2,6 @@
  * Serial replay: the documents of a run one after the other, by the shortest meaning of their operations and
  * conditions. Knows nothing of the product's code; of documents, what the workload writes.
  */
-import { formatValue } from '@pyralog/model';
 import {
   byTx,
   type Finding,
@@ -10,6 +9,7 @@ import {
   type LoggedInput,
   outcomesOf,
   type LoggedRecord,
+  textOfValue,
 } from './history.ts';
 
 /** A value as documents of the workload have it: a text or a whole number. */
@@ -183,7 +183,7 @@ export function serialReplay(
               .filter(({ entity }) => !/^(tx|attribute):/.test(entity))
               .map(
                 ({ entity, attribute, value, operation }) =>
-                  `${operation === 'assert' ? '+' : '-'}${entity} ${attribute} ${formatValue(value)}`,
+                  `${operation === 'assert' ? '+' : '-'}${entity} ${attribute} ${textOfValue(value)}`,
               )
               .toSorted(),
           )

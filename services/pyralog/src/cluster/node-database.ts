@@ -162,6 +162,9 @@ export class NodeDatabase extends ReadingDatabase {
   async #read(options: LogReadOptions, working: () => void = () => undefined): Promise<void> {
     const { log } = this.#ports;
     const topic = commitsOf(this.info);
+    const { end } = await log.bounds(topic);
+    // Where nothing is to be read, nothing would tell that it could be.
+    if (this.partition.state.next >= end) working();
     for await (const batch of log.read(topic, this.partition.state.next, options)) {
       for (const { offset, value } of batch) {
         const bytes = must(value, 'a commit log has no tombstones');

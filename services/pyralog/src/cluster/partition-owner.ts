@@ -131,6 +131,8 @@ async function answerCloseRequests(
 ): Promise<void> {
   const topic = at(topicsOf(info.name).coordination, partition);
   const { end } = await log.bounds(topic);
+  // Where nobody asks, nothing would tell that it can be read again.
+  working();
   for await (const batch of log.read(topic, end, { follow: true, signal })) {
     let isAsked = false;
     for (const { value } of batch) isAsked ||= value !== null && isCloseRequest(value);
