@@ -66,7 +66,9 @@ function commit(
   documents: readonly TransactionDocument[],
 ): Parameters<typeof encodeCommitRecord>[0] {
   now += 1_000_000n;
-  const { record } = sequencer.step(inputsFrom(sequencer.state.lowWater, documents), now);
+  const inputs = inputsFrom(sequencer.state.lowWater, documents);
+  const { record } = sequencer.step({ inputs, messages: [] }, now);
   sequencer.durable(logOffset(sequencer.state.next - 1));
+  if (record === undefined) throw new Error('nothing was written');
   return record;
 }

@@ -14,6 +14,6 @@ export function leader(): PartitionSequencer {
   });
   const owner = ownerId('0'.repeat(32));
   sequencer.fold(logOffset(0), { kind: 'epoch', epoch: epoch(1), owner });
-  sequencer.lead();
+  sequencer.lead(0n);
   return sequencer;
 }

@@ -54,9 +54,10 @@ function run(
   for (let at = 0; at < documents.length; at += group) {
     now += 1_000_000n;
     const batch = inputsFrom(sequencer.state.lowWater, documents.slice(at, at + group));
-    if (sequencer.needs(batch).length > 0) throw new Error('all is in memory');
-    const { outcomes } = sequencer.step(batch, now);
-    for (const outcome of outcomes)
+    const taken = { inputs: batch, messages: [] };
+    if (sequencer.needs(taken).length > 0) throw new Error('all is in memory');
+    const { outcomes } = sequencer.step(taken, now);
+    for (const { outcome } of outcomes)
       if (outcome.kind !== 'committed') throw new Error(`refused: ${JSON.stringify(outcome)}`);
     sequencer.durable(logOffset(sequencer.state.next - 1));
   }

@@ -1,4 +1,4 @@
-import { advance, decodeCommitRecord, emptyLogState } from '@pyralog/format';
+import { advance, decodeCommitRecord, emptyLogState, isOutcome } from '@pyralog/format';
 import { Redis } from 'ioredis';
 import { expect } from 'vitest';
 import type { Random } from '../e2e/random.ts';
@@ -62,7 +62,7 @@ async function checkOutcomes({ cluster, database }: CheckOptions): Promise<void>
     const record = decodeCommitRecord(value ?? new Uint8Array(0), `record ${offset}`);
     const next = advance(state, offset, record);
     if (next.counts && record.kind === 'items')
-      outcomes.push(...record.items.map((item) => item.offset));
+      outcomes.push(...record.items.filter(isOutcome).map(({ offset }) => offset));
     ({ state } = next);
   }
   const inputs = await topics.read(`${database}.transactions`);

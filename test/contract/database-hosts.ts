@@ -2,15 +2,14 @@ import type { DatabaseHost } from '@pyralog/client';
 import { expect, test } from 'vitest';
 import { commit, create, expectCode, write } from './database-support.ts';
 
-export function hostContract(make: () => Promise<DatabaseHost>): void {
+/** @param partitions of databases that are made without saying */
+export function hostContract(make: () => Promise<DatabaseHost>, partitions: number): void {
   test('a database is made once, and refused with other settings', async () => {
     await using host = await make();
     expect(await host.list()).toEqual([]);
     expect(await host.create('main')).toBe('created');
     expect(await host.create('main')).toBe('exists');
-    expect(await host.create('main', { partitions: 1, strict: false, mode: 'live' })).toBe(
-      'exists',
-    );
+    expect(await host.create('main', { partitions, strict: false, mode: 'live' })).toBe('exists');
     await expectCode(host.create('main', { strict: true }), 'database-exists');
     await expectCode(host.create('main', { mode: 'import' }), 'database-exists');
     expect(await host.create('a-2', { strict: true })).toBe('created');
@@ -55,7 +54,7 @@ export function hostContract(make: () => Promise<DatabaseHost>): void {
     const status = await database.status();
     expect(status).toMatchObject({ database: 'main', mode: 'import', strict: true });
     expect(status.id).toMatch(/^[0-9a-f]{32}$/);
-    expect(status.partitions).toHaveLength(1);
+    expect(status.partitions).toHaveLength(partitions);
     expect(typeof status.partitions[0]?.closed).toBe('bigint');
     expect(typeof status.durable).toBe('boolean');
   });
@@ -67,7 +66,9 @@ export function hostContract(make: () => Promise<DatabaseHost>): void {
       at: '1999-12-31T23:59:59Z',
       ops: [{ entity: 'a', n: 1 }],
     });
-    expect(first.tx | 1023n).toBe(946_684_799_000_000_000n | 1023n);
+    // A few steps behind where other partitions had to be asked.
+    const at = 946_684_799_000_000_000n;
+    expect(first.tx >= at - 1023n && first.tx < at + 10_000n).toBe(true);
     const second = await commit(database, { ops: [{ entity: 'a', n: 2 }] });
     expect(second.tx > first.tx && second.tx < first.tx + 1_000_000n).toBe(true);
     await expectCode(

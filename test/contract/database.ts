@@ -9,10 +9,15 @@ import { writeContract } from './database-writes.ts';
 /**
  * What every `Database` and `DatabaseHost` promises, wherever it runs. Each test has a host of its own.
  * @param make a host without databases
+ * @param partitions of databases that are made without saying
  */
-export function databaseContract(name: string, make: () => Promise<DatabaseHost>): void {
+export function databaseContract(
+  name: string,
+  make: () => Promise<DatabaseHost>,
+  partitions = 1,
+): void {
   describe(`${name} is a host of databases`, () => {
-    hostContract(make);
+    hostContract(make, partitions);
     writeContract(make);
     readContract(make);
     feedContract(make);

@@ -7,6 +7,7 @@ import {
   type StoredFact,
   initialSchema,
   isPyralogError,
+  isVisible,
   parseDocument,
   type PartitionNo,
   partitionNo,
@@ -14,7 +15,13 @@ import {
 } from '@pyralog/model';
 import { Bucket, followManifests, PartitionReader } from '@pyralog/reading';
 import { type PauseRule, type Service, Supervisor } from '@pyralog/runtime';
-import { DocumentQueue, FORMAT_HEADER, PartitionLeader } from '@pyralog/service-sequencer';
+import {
+  DocumentQueue,
+  NO_MAILBOX,
+  NO_POST,
+  FORMAT_HEADER,
+  PartitionLeader,
+} from '@pyralog/service-sequencer';
 import { Indexer } from '@pyralog/service-indexer';
 import type { SimProcess } from '@pyralog/sim';
 import { NodeDatabase } from '../../services/pyralog/src/cluster/node-database.ts';
@@ -183,7 +190,7 @@ async function sampleDatabase(
     for (const each of readers) {
       const options = { basis: closed, mode: 'state', limit: FACTS_MAX } as const;
       const page = await each.run(scan(each.view(), 'eavt', {}, options));
-      facts.push(...page.facts);
+      facts.push(...page.facts.filter(({ entity }) => isVisible(entity, each.index.partition)));
     }
     last = closed;
     const partitions = readers.map((_, p) => p);
@@ -317,6 +324,8 @@ async function leadQueue(
   await using leader = await PartitionLeader.lead({
     ...ports,
     inbox,
+    mailbox: NO_MAILBOX,
+    post: NO_POST,
     topic: at(topicsOf(info.name).commits, partition),
     partition,
     partitions: info.partitions,

@@ -83,6 +83,14 @@ export class Members {
     return this.#array(name).map((each) => new Members(each, this.#what));
   }
 
+  /** A list of safe integers that are not negative. */
+  counts(name: string): readonly number[] {
+    const values = this.#array(name);
+    if (!values.every((each) => Number.isSafeInteger(each) && (each as number) >= 0))
+      throw this.#wrong(name);
+    return values as readonly number[];
+  }
+
   /** A list of pairs of counts. */
   pairs(name: string): readonly (readonly [number, number])[] {
     return this.#array(name).map((each) => {

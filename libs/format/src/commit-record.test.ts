@@ -1,16 +1,18 @@
 import { crc32c } from '@pyralog/base';
-import { epoch, logOffset, ownerId, tx, type StoredFact } from '@pyralog/model';
+import { epoch, logOffset, ownerId, partitionNo, tx, type StoredFact } from '@pyralog/model';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
   decodeCommitRecord,
   encodeCommitRecord,
+  isInForce,
   type CommitRecord,
   type DraftItem,
   type DraftRecord,
 } from './commit-record.ts';
+import { decodeFacts, encodeFacts } from './fact-bytes.ts';
 import { FactTable } from './fact-table.ts';
-import { draftRecord, epochRecord } from './testing/arbitraries.ts';
+import { draftRecord, epochRecord, facts } from './testing/arbitraries.ts';
 import { errorCode, expectFlipsDetected, expectTruncationDetected } from './testing/damage.ts';
 
 /** A record read back, in the shape in which it was written. */
@@ -20,14 +22,10 @@ function draftOf(record: CommitRecord): unknown {
   return {
     ...header,
     items: items.map((item): DraftItem => {
-      if (item.kind !== 'commit') return item;
-      const rows = Array.from({ length: item.to - item.from }, (_, i) => item.from + i);
-      return {
-        kind: 'commit',
-        offset: item.offset,
-        tx: item.tx,
-        facts: rows.map((row) => facts.factAt(row)),
-      };
+      if (!isInForce(item)) return item;
+      const { from, to, ...said } = item;
+      const rows = Array.from({ length: to - from }, (_, i) => from + i);
+      return { ...said, facts: rows.map((row) => facts.factAt(row)) };
     }),
   };
 }
@@ -92,7 +90,7 @@ test('facts of records go into a table as columns as they would one by one', () 
       for (const record of records) {
         const read = decodeCommitRecord(encodeCommitRecord(record));
         if (read.kind === 'items') table.appendColumns(read.facts);
-        for (const item of record.items) if (item.kind === 'commit') facts.push(...item.facts);
+        for (const item of record.items) if (isInForce(item)) facts.push(...item.facts);
       }
       expect(Array.from({ length: table.length }, (_, row) => table.factAt(row))).toEqual(facts);
     }),
@@ -129,6 +127,39 @@ test('a value of a megabyte and a record of twenty thousand facts come back', ()
   };
   expect(draftOf(decodeCommitRecord(encodeCommitRecord(record)))).toEqual(record);
   expect(draftOf(decodeCommitRecord(encodeCommitRecord(small)))).toEqual(small);
+});
+
+test('facts that are not in force come back from their bytes, wherever these lie in memory', () => {
+  fc.assert(
+    fc.property(facts(20), fc.nat({ max: 9 }), (written, shift) => {
+      const bytes = encodeFacts(written);
+      const memory = new Uint8Array(bytes.length + shift);
+      memory.set(bytes, shift);
+      expect(decodeFacts(memory.subarray(shift))).toEqual(written);
+    }),
+  );
+});
+
+test('facts that are not in force are in no column of the record', () => {
+  const record: DraftRecord = {
+    ...small,
+    items: [
+      {
+        kind: 'prepared',
+        id: { coordinator: partitionNo(1), offset: logOffset(3) },
+        part: '',
+        attempt: 1,
+        start: tx(1024n),
+        tx: tx(2048n),
+        facts: encodeFacts([name]),
+        locks: [{ resource: 'person:1', attribute: 'name', write: true }],
+        needs: [],
+      },
+    ],
+  };
+  const read = decodeCommitRecord(encodeCommitRecord(record));
+  expect(read.kind === 'items' && read.facts.length).toBe(0);
+  expect(draftOf(read)).toEqual(record);
 });
 
 test('I11 a flipped bit anywhere in a record is noticed', () => {
@@ -171,5 +202,5 @@ test('a record of a later version, kind or item is refused as unknown, not as da
   expect(errorCode(() => decodeCommitRecord(later(9, 2)))).toBe('format-unknown');
   const firstItem = 16 + 1 + 16 + 1 + 1 + 1 + 1 + 8 + 8 + 1;
   expect(encodeCommitRecord(small)[firstItem]).toBe(1);
-  expect(errorCode(() => decodeCommitRecord(later(firstItem, 9)))).toBe('format-unknown');
+  expect(errorCode(() => decodeCommitRecord(later(firstItem, 13)))).toBe('format-unknown');
 });

@@ -12,9 +12,19 @@
  *   item      := 1 offset:varint tx:i64 rows:varint               commit: the next rows of the facts
  *              | 2 offset:varint code:text detail:text hint:text? extra:text?          rejected
  *              | 3 offset:varint tx:i64                           duplicate
- *                text? := 0 | 1 text; extra is JSON
- *                kinds kept for transactions over partitions: 4 begin, 5 extend, 6 retry, 7 decided,
- *                8 end, 9 prepared, 10 committed, 11 aborted, 12 schema, 13 commit by reference
+ *              | 4 offset:varint attempt:varint start:i64 document:bytes contentHash:text part* bytes lock*      begin
+ *              | 5 offset:varint part                             extend
+ *              | 6 offset:varint attempt:varint                   retry
+ *              | 7 offset:varint attempt:varint start:i64 tx:i64 participants:varint* rows:varint              decided
+ *              | 8 offset:varint attempt:varint code:text detail:text hint:text? extra:text?                   refused
+ *              | 9 offset:varint                                  end
+ *              | 10 id attempt:varint start:i64 tx:i64 facts:bytes lock* part*                                 prepared
+ *              | 11 id tx:i64 rows:varint                         committed
+ *              | 12 id attempt:varint                             aborted
+ *                id := coordinator:varint offset:varint part:text
+ *                part := partition:varint name:text content:bytes
+ *                lock := resource:text attribute:text? write:u8
+ *                x* := a count and as many x; text? := 0 | 1 text; bytes := varint length and bytes; extra is JSON
  *   entities, attributes := texts of commit-facts.ts, present where there are facts
  *   zeros     := up to a multiple of 8
  *   facts     := Arrow message of commit-facts.ts at factsAt; 0 where there are none
@@ -43,6 +53,7 @@ import { damaged, decodeSafely, unknownFormat } from './damage.ts';
 import type { FactBatch } from './fact-batch.ts';
 import { FactTable } from './fact-table.ts';
 import { readHeader, readItem, writeHeader, writeItem } from './record-items.ts';
+import type { TransactionItem } from './transaction-items.ts';
 
 /** Claims a partition. Carries nothing but the claim (protocol 1.1.2). */
 export interface EpochRecord {
@@ -85,35 +96,64 @@ export interface Rejection {
   readonly extra?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** Items before their facts became columns: what the sequencer makes. */
-export type DraftItem =
-  | {
-      readonly kind: 'commit';
-      readonly offset: LogOffset;
-      readonly tx: Tx;
-      readonly facts: readonly StoredFact[];
-    }
+/** What a record says, in order. @template F the facts that come into force with it */
+export type ItemOf<F> =
+  | ({ readonly kind: 'commit'; readonly offset: LogOffset; readonly tx: Tx } & F)
   | { readonly kind: 'rejected'; readonly offset: LogOffset; readonly rejection: Rejection }
-  | { readonly kind: 'duplicate'; readonly offset: LogOffset; readonly tx: Tx };
+  | { readonly kind: 'duplicate'; readonly offset: LogOffset; readonly tx: Tx }
+  | TransactionItem<F>;
+
+/** Facts before they became columns. */
+export interface DraftFacts {
+  readonly facts: readonly StoredFact[];
+}
+
+/** Facts as rows [from, to) of the columns of a record. */
+export interface FactRows {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Items before their facts became columns: what the sequencer makes. */
+export type DraftItem = ItemOf<DraftFacts>;
+
+/** Items as read back. */
+export type Item = ItemOf<FactRows>;
+
+/** Items whose facts come into force with them. */
+export type ForceItem<F> = Extract<ItemOf<F>, { kind: 'commit' | 'decided' | 'committed' }>;
+
+/** Whether facts come into force with an item. */
+export function isInForce<F>(item: ItemOf<F>): item is ForceItem<F> {
+  return item.kind === 'commit' || item.kind === 'decided' || item.kind === 'committed';
+}
+
+/** Items that are the outcome of the document at their offset, each once for an offset (I9). */
+export type OutcomeItem<F> = Extract<
+  ItemOf<F>,
+  { kind: 'commit' | 'rejected' | 'duplicate' | 'decided' | 'refused' }
+>;
+
+/** Whether an item is the outcome of a document. */
+export function isOutcome<F>(item: ItemOf<F>): item is OutcomeItem<F> {
+  switch (item.kind) {
+    case 'commit':
+    case 'rejected':
+    case 'duplicate':
+    case 'decided':
+    case 'refused':
+      return true;
+    default:
+      return false;
+  }
+}
 
 /** A record of outcomes, as a sequencer makes it. */
 export interface DraftRecord extends RecordHeader {
   readonly items: readonly DraftItem[];
 }
 
-/** Items as read back: facts of a commit are rows [from, to) of the record's columns. */
-export type Item =
-  | {
-      readonly kind: 'commit';
-      readonly offset: LogOffset;
-      readonly tx: Tx;
-      readonly from: number;
-      readonly to: number;
-    }
-  | { readonly kind: 'rejected'; readonly offset: LogOffset; readonly rejection: Rejection }
-  | { readonly kind: 'duplicate'; readonly offset: LogOffset; readonly tx: Tx };
-
-/** A record of outcomes, as readers get it: the facts of all items in one batch. */
+/** A record of outcomes, as readers get it: the facts that come into force with it in one batch, in the order of items. */
 export interface ItemsRecord extends RecordHeader {
   readonly items: readonly Item[];
   readonly facts: FactBatch;
@@ -152,8 +192,8 @@ export function encodeCommitRecord(record: DraftRecord | EpochRecord): Uint8Arra
   table.clear();
   writeHeader(record, record.items.length, head);
   for (const item of record.items) {
-    writeItem(item, item.kind === 'commit' ? item.facts.length : 0, head);
-    if (item.kind === 'commit') appendFacts(item, table);
+    writeItem(item, isInForce(item) ? item.facts.length : 0, head);
+    if (isInForce(item)) appendFacts(item, table);
   }
   if (table.length === 0) return seal(head.finish());
 
@@ -205,9 +245,9 @@ function ownerBytes(owner: OwnerId): Uint8Array {
   return must(fromHex(owner), 'an owner id is hexadecimal');
 }
 
-function appendFacts(item: DraftItem & { readonly kind: 'commit' }, table: FactTable): void {
-  for (const fact of item.facts) {
-    assert(fact.tx === item.tx, 'a fact has the tx of its transaction');
+function appendFacts({ tx, facts }: ForceItem<DraftFacts>, table: FactTable): void {
+  for (const fact of facts) {
+    assert(fact.tx === tx, 'a fact has the tx of its transaction');
     table.append(fact);
   }
 }
@@ -224,7 +264,7 @@ function readItemsRecord(
   let rows = 0;
   for (let i = 0; i < itemCount; i++) {
     const item = readItem(what, from, rows);
-    if (item.kind === 'commit') rows = item.to;
+    if (isInForce(item)) rows = item.to;
     items.push(item);
   }
   const facts =

@@ -2,9 +2,9 @@ import { epoch, logOffset, ownerId, partitionNo, tx, type OwnerId } from '@pyral
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { admit, NOTHING_ADMITTED } from './admission.ts';
-import type { CommitRecord, Item } from './commit-record.ts';
+import { type CommitRecord, isOutcome, type Item, type ItemsRecord } from './commit-record.ts';
 import { NO_FACTS } from './commit-facts.ts';
-import { advance, emptyLogState, isDone } from './log-state.ts';
+import { advance, emptyLogState, isDone, movedOpen } from './log-state.ts';
 import type { LogState } from './manifest.ts';
 
 const owners = ['a', 'b', 'c'].map((digit) => ownerId(digit.repeat(32)));
@@ -154,7 +154,7 @@ test('I8 exactly the inputs with an outcome, and those below the low-water mark,
         const record = log[at] as CommitRecord;
         if (record.kind === 'epoch') continue;
         lowWater = Math.max(lowWater, record.lowWater);
-        record.items.forEach((item: Item) => outcomes.add(item.offset));
+        record.items.forEach((item) => isOutcome(item) && outcomes.add(item.offset));
       }
       for (let input = 0; input < 20; input++) {
         expect(isDone(state, logOffset(input)), `input ${input}`).toBe(
@@ -185,4 +185,136 @@ test('the clock floor, the closed timestamp and all positions only rise', () => 
       });
     }),
   );
+});
+
+const claim = { epoch: epoch(1), owner: owners[0] as OwnerId };
+
+/** A log that one owner wrote: a record for each list of items. */
+function logOf(...records: readonly (readonly Item[])[]): CommitRecord[] {
+  const items = records.map((items, i): ItemsRecord => ({
+    kind: 'items',
+    ...claim,
+    seq: i + 1,
+    coordination: logOffset(0),
+    marks: [],
+    lowWater: logOffset(0),
+    closed: tx(0n),
+    schemaTx: tx(0n),
+    items,
+    facts: NO_FACTS,
+  }));
+  return [{ kind: 'epoch', ...claim }, ...items];
+}
+
+const [five, seven] = [logOffset(5), logOffset(7)];
+const id = { coordinator: partitionNo(2), offset: logOffset(9) };
+const nothing = new Uint8Array(0);
+const begin = (offset: typeof five, attempt: number): Item => ({
+  kind: 'begin',
+  offset,
+  attempt,
+  start: tx(1024n),
+  document: nothing,
+  contentHash: '',
+  parts: [],
+  facts: nothing,
+  locks: [],
+});
+const extend = (offset: typeof five): Item => ({
+  kind: 'extend',
+  offset,
+  part: { partition: partitionNo(1), name: 'x', content: nothing },
+});
+const retry = (offset: typeof five, attempt: number): Item => ({ kind: 'retry', offset, attempt });
+const decided = (offset: typeof five): Item => ({
+  kind: 'decided',
+  offset,
+  attempt: 1,
+  start: tx(1024n),
+  tx: tx(2048n),
+  participants: [],
+  from: 0,
+  to: 0,
+});
+const refused = (offset: typeof five): Item => ({
+  kind: 'refused',
+  offset,
+  attempt: 1,
+  rejection: { code: 'busy', detail: 'for long' },
+});
+const prepared = (part: string): Item => ({
+  kind: 'prepared',
+  id,
+  part,
+  attempt: 1,
+  start: tx(1024n),
+  tx: tx(4096n),
+  facts: nothing,
+  locks: [],
+  needs: [],
+});
+
+test('a transaction is open from its begin to its end, with the records that a new owner needs', () => {
+  const log = logOf(
+    [begin(five, 1), begin(seven, 1)],
+    [extend(five)],
+    [retry(five, 1), extend(seven)],
+    [begin(five, 2)],
+    [decided(five), refused(seven)],
+  );
+  expect(fold(log.slice(0, 4)).state.open.begun).toEqual([
+    { offset: 5, records: [1, 2, 3] },
+    { offset: 7, records: [1, 3] },
+  ]);
+  // What the attempt before said is said again.
+  expect(fold(log).state.open.begun).toEqual([
+    { offset: 5, records: [4, 5] },
+    { offset: 7, records: [1, 3, 5] },
+  ]);
+  const end = (offset: typeof five): Item => ({ kind: 'end', offset });
+  const [, ...more] = logOf([], [], [], [], [], [end(five)], [end(seven)]);
+  expect(fold([...log, ...more.slice(5, 6)]).state.open.begun.map(({ offset }) => offset)).toEqual([
+    7,
+  ]);
+  expect(fold([...log, ...more.slice(5)]).state.open.begun).toEqual([]);
+});
+
+test('a transaction that is back in line ends as one of one partition does', () => {
+  for (const outcome of [
+    { kind: 'commit', offset: five, tx: tx(2048n), from: 0, to: 0 },
+    { kind: 'rejected', offset: five, rejection: { code: 'busy', detail: '' } },
+    { kind: 'duplicate', offset: five, tx: tx(2048n) },
+  ] as const) {
+    expect(fold(logOf([begin(five, 1)], [retry(five, 1)], [outcome])).state.open.begun).toEqual([]);
+  }
+});
+
+test('a part is open from its promise to what became of it', () => {
+  const log = logOf([prepared('b'), prepared('')], [prepared('a')]);
+  expect(fold(log).state.open.prepared).toEqual([
+    { id, part: '', record: 1 },
+    { id, part: 'a', record: 2 },
+    { id, part: 'b', record: 1 },
+  ]);
+  const committed: Item = { kind: 'committed', id, part: 'b', tx: tx(5120n), from: 0, to: 0 };
+  const aborted: Item = { kind: 'aborted', id, part: '', attempt: 1 };
+  const other = { ...committed, id: { ...id, offset: logOffset(8) }, part: 'a' };
+  const rest = fold(
+    logOf([prepared('b'), prepared('')], [prepared('a')], [committed, aborted, other]),
+  );
+  expect(rest.state.open.prepared).toEqual([{ id, part: 'a', record: 2 }]);
+  expect(rest.state.clock).toBe(5120n);
+});
+
+test('a begin takes the input from those who read it again, and its outcome comes later', () => {
+  const { state } = fold(logOf([begin(five, 1)]));
+  expect(isDone(state, five)).toBe(true);
+  expect(isDone(state, logOffset(6))).toBe(false);
+});
+
+test('a record that turns out to lie elsewhere is open there', () => {
+  const { state } = fold(logOf([begin(five, 1)], [prepared(''), extend(five)]));
+  const moved = movedOpen(state.open, logOffset(2), logOffset(8));
+  expect(moved.begun).toEqual([{ offset: 5, records: [1, 8] }]);
+  expect(moved.prepared).toEqual([{ id, part: '', record: 8 }]);
 });

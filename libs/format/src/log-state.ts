@@ -1,8 +1,14 @@
-import { assert } from '@pyralog/base';
+import { assert, compareUtf8, unreachable } from '@pyralog/base';
 import { logOffset, TX_NONE, type LogOffset, type PartitionNo, type Tx } from '@pyralog/model';
 import { admit, NOTHING_ADMITTED } from './admission.ts';
-import type { CommitRecord, ItemsRecord, Mark } from './commit-record.ts';
+import type { CommitRecord, Item, ItemsRecord, Mark } from './commit-record.ts';
 import type { LogState } from './manifest.ts';
+import {
+  type BegunTransaction,
+  compareIds,
+  NOTHING_OPEN,
+  type OpenTransactions,
+} from './transaction-items.ts';
 
 /** Before the first record of a commit log. */
 export function emptyLogState(): LogState {
@@ -16,6 +22,7 @@ export function emptyLogState(): LogState {
     done: [],
     marks: [],
     schemaTx: TX_NONE,
+    open: NOTHING_OPEN,
   };
 }
 
@@ -50,6 +57,7 @@ export function advance(
       done: doneAfter(state.done, lowWater, record),
       marks: record.marks.length === 0 ? state.marks : marksAfter(state.marks, record.marks),
       schemaTx: maxTx(state.schemaTx, record.schemaTx),
+      open: openAfter(state.open, offset, record),
     },
   };
 }
@@ -63,7 +71,10 @@ export function isDone(state: LogState, input: LogOffset): boolean {
 /** Raised by every timestamp of a counting record, promised ones included (protocol 1.7). */
 function clockAfter(clock: Tx, record: ItemsRecord): Tx {
   let last = maxTx(maxTx(clock, record.closed), record.schemaTx);
-  for (const item of record.items) if (item.kind !== 'rejected') last = maxTx(last, item.tx);
+  for (const item of record.items) {
+    if ('tx' in item) last = maxTx(last, item.tx);
+    if ('start' in item) last = maxTx(last, item.start);
+  }
   return last;
 }
 
@@ -77,13 +88,25 @@ function doneAfter(
 ): readonly Range[] {
   let ranges = done;
   for (const item of record.items) {
-    if (item.offset >= lowWater) ranges = withOffset(ranges, item.offset);
+    if (takesInput(item) && item.offset >= lowWater) ranges = withOffset(ranges, item.offset);
   }
   const first = ranges[0];
   if (first === undefined || first[0] >= lowWater) return ranges;
   return ranges
     .filter(([, to]) => to > lowWater)
     .map(([from, to]): Range => [maxOffset(from, lowWater), to]);
+}
+
+type InputItem = Extract<Item, { kind: 'commit' | 'rejected' | 'duplicate' | 'begin' }>;
+
+/** Whether the document at its offset need not be read again: it has its outcome, or is in the log (protocol 1.4). */
+function takesInput(item: Item): item is InputItem {
+  return (
+    item.kind === 'commit' ||
+    item.kind === 'rejected' ||
+    item.kind === 'duplicate' ||
+    item.kind === 'begin'
+  );
 }
 
 function withOffset(ranges: readonly Range[], offset: LogOffset): readonly Range[] {
@@ -96,6 +119,80 @@ function withOffset(ranges: readonly Range[], offset: LogOffset): readonly Range
   }
   after.push([from, to]);
   return after.toSorted((a, b) => a[0] - b[0]);
+}
+
+/**
+ * What is open of transactions over partitions. A transaction that is back in line may end as one of one partition does, when
+ * nothing of it is alive anywhere.
+ */
+function openAfter(
+  open: OpenTransactions,
+  record: LogOffset,
+  { items }: ItemsRecord,
+): OpenTransactions {
+  let { begun, prepared } = open;
+  for (const item of items) {
+    switch (item.kind) {
+      case 'begin':
+        begun = withBegun(begun, item.offset, [record]);
+        break;
+      case 'extend':
+      case 'retry':
+      case 'decided':
+      case 'refused': {
+        const before = begun.find(({ offset }) => offset === item.offset);
+        assert(before !== undefined, 'what is decided was begun');
+        if (before.records.at(-1) !== record)
+          begun = withBegun(begun, item.offset, [...before.records, record]);
+        break;
+      }
+      case 'commit':
+      case 'rejected':
+      case 'duplicate':
+      case 'end':
+        if (begun.length > 0) begun = begun.filter(({ offset }) => offset !== item.offset);
+        break;
+      case 'prepared': {
+        const { id, part } = item;
+        prepared = [...prepared, { id, part, record }].toSorted(
+          (a, b) => compareIds(a.id, b.id) || compareUtf8(a.part, b.part),
+        );
+        break;
+      }
+      case 'committed':
+      case 'aborted':
+        prepared = prepared.filter(
+          ({ id, part }) => part !== item.part || compareIds(id, item.id) !== 0,
+        );
+        break;
+      default:
+        unreachable(item);
+    }
+  }
+  return begun === open.begun && prepared === open.prepared ? open : { begun, prepared };
+}
+
+function withBegun(
+  begun: readonly BegunTransaction[],
+  offset: LogOffset,
+  records: readonly LogOffset[],
+): readonly BegunTransaction[] {
+  return [...begun.filter((each) => each.offset !== offset), { offset, records }].toSorted(
+    (a, b) => a.offset - b.offset,
+  );
+}
+
+/** The record that was folded as if it lay at `from` turned out to lie at `to`. */
+export function movedOpen(
+  open: OpenTransactions,
+  from: LogOffset,
+  to: LogOffset,
+): OpenTransactions {
+  const move = (record: LogOffset): LogOffset => (record === from ? to : record);
+  return {
+    begun: open.begun.map(({ offset, records }) => ({ offset, records: records.map(move) })),
+    prepared: open.prepared.map((each) => ({ ...each, record: move(each.record) })),
+  };
 }
 
 /** One mark per peer, by peer; a mark in an admitted record is its owner's newest. */

@@ -8,6 +8,7 @@ import {
   type SegmentInfo,
 } from './manifest.ts';
 import { parseSegmentName, runName } from './object-names.ts';
+import { compareIds } from './transaction-items.ts';
 
 /** Runs in the order in which manifests list them: by order, part, range and name. */
 export function sortRuns(runs: readonly RunInfo[]): RunInfo[] {
@@ -41,9 +42,28 @@ function checkState(state: LogState): string | undefined {
     end = to;
   }
   const peers = state.marks.map((mark) => mark.peer);
-  return peers.every((peer, i) => i === 0 || peer > (peers[i - 1] as number))
-    ? undefined
-    : 'the marks are not in order';
+  if (!peers.every((peer, i) => i === 0 || peer > (peers[i - 1] as number)))
+    return 'the marks are not in order';
+  return checkOpen(state);
+}
+
+function checkOpen({ open: { begun, prepared }, next }: LogState): string | undefined {
+  const before = (records: readonly LogOffset[]): boolean =>
+    records.every((record, i) => record < next && (i === 0 || record > (records[i - 1] as number)));
+  for (const [i, { offset, records }] of begun.entries()) {
+    if (i > 0 && offset <= (begun[i - 1]?.offset ?? -1))
+      return 'the open transactions are not in order';
+    if (records.length === 0 || !before(records))
+      return 'an open transaction has impossible records';
+  }
+  for (const [i, each] of prepared.entries()) {
+    const last = prepared[i - 1];
+    const rises =
+      last === undefined || (compareIds(last.id, each.id) || compareUtf8(last.part, each.part)) < 0;
+    if (!rises) return 'the prepared parts are not in order';
+    if (each.record >= next) return 'a prepared part has an impossible record';
+  }
+  return undefined;
 }
 
 function checkSegments(segments: readonly SegmentInfo[], state: LogState): string | undefined {

@@ -10,6 +10,7 @@ import {
   type RunInfo,
   type SegmentInfo,
 } from './manifest.ts';
+import type { OpenTransactions } from './transaction-items.ts';
 
 /**
  * Checks the invariants, against the manifest before it too where there is one, and encodes. JSON with
@@ -92,6 +93,19 @@ export function logStateToJson(state: LogState): object {
     done: state.done,
     marks: state.marks.map((mark) => ordered(mark, ['peer', 'epoch', 'counter'])),
     schemaTx: String(state.schemaTx),
+    open: openToJson(state.open),
+  };
+}
+
+function openToJson({ begun, prepared }: OpenTransactions): object {
+  return {
+    begun: begun.map((each) => ordered(each, ['offset', 'records'])),
+    prepared: prepared.map(({ id: { coordinator, offset }, part, record }) => ({
+      coordinator,
+      offset,
+      part,
+      record,
+    })),
   };
 }
 
@@ -117,6 +131,24 @@ export function logStateFromJson(from: Members): LogState {
       counter: mark.count('counter'),
     })),
     schemaTx: tx(from.bigint('schemaTx')),
+    open: openFromJson(from.members('open')),
+  };
+}
+
+function openFromJson(from: Members): OpenTransactions {
+  return {
+    begun: from.list('begun').map((begun) => ({
+      offset: logOffset(begun.count('offset')),
+      records: begun.counts('records').map(logOffset),
+    })),
+    prepared: from.list('prepared').map((prepared) => ({
+      id: {
+        coordinator: partitionNo(prepared.count('coordinator')),
+        offset: logOffset(prepared.count('offset')),
+      },
+      part: prepared.text('part'),
+      record: logOffset(prepared.count('record')),
+    })),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Epoch, IndexOrder, LogOffset, OwnerId, PartitionNo, Tx } from '@pyralog/model';
 import type { Mark } from './commit-record.ts';
+import type { OpenTransactions } from './transaction-items.ts';
 
 /** Where admission stands: the last record that counted (protocol 1.1.1). */
 export interface AdmissionState {
@@ -24,6 +25,8 @@ export interface LogState {
   /** Of every peer. */
   readonly marks: readonly Mark[];
   readonly schemaTx: Tx;
+  /** Transactions over partitions that are not over. */
+  readonly open: OpenTransactions;
 }
 
 /**

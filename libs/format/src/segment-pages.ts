@@ -12,12 +12,13 @@
 import { assert, ByteReader, ByteWriter, fromHex, must, toHex } from '@pyralog/base';
 import { epoch, logOffset, ownerId, type LogOffset, type Tx } from '@pyralog/model';
 import { admit } from './admission.ts';
-import type {
-  CommitRecord,
-  EpochRecord,
-  Item,
-  ItemsRecord,
-  RecordHeader,
+import {
+  type CommitRecord,
+  type EpochRecord,
+  isInForce,
+  type Item,
+  type ItemsRecord,
+  type RecordHeader,
 } from './commit-record.ts';
 import { NO_FACTS } from './commit-facts.ts';
 import type { AdmissionState } from './manifest.ts';
@@ -111,10 +112,10 @@ export class PageWriter {
     this.#into.u8(1);
     writeHeader(record, record.items.length, this.#into);
     for (const item of record.items) {
-      const rows = item.kind === 'commit' ? item.to - item.from : 0;
+      const rows = isInForce(item) ? item.to - item.from : 0;
       writeItem(item, rows, this.#into);
       this.#row += rows;
-      if (item.kind === 'commit') this.#txs.push(item.tx);
+      if (isInForce(item)) this.#txs.push(item.tx);
     }
   }
 
@@ -167,7 +168,7 @@ export function readPage(bytes: Uint8Array, what: string): SegmentRecord[] {
       };
     } else {
       record = readRecord(from, admission, row, what);
-      for (const item of record.items) if (item.kind === 'commit') row = item.to;
+      for (const item of record.items) if (isInForce(item)) row = item.to;
     }
     const step = admit(
       admission,
@@ -186,7 +187,7 @@ export function transactionsOf(records: readonly SegmentRecord[]): SegmentTransa
     record.kind === 'epoch'
       ? []
       : record.items.flatMap((item) =>
-          item.kind === 'commit' ? [{ tx: item.tx, offset, from: item.from, to: item.to }] : [],
+          isInForce(item) ? [{ tx: item.tx, offset, from: item.from, to: item.to }] : [],
         ),
   );
 }
@@ -203,7 +204,7 @@ function readRecord(
   let row = firstRow;
   for (let i = 0; i < itemCount; i++) {
     const item = readItem(what, from, row);
-    if (item.kind === 'commit') row = item.to;
+    if (isInForce(item)) row = item.to;
     items.push(item);
   }
   return { kind: 'items', epoch: admission.epoch, owner, ...header, items };

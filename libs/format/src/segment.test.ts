@@ -8,6 +8,7 @@ import {
   encodeCommitRecord,
   type CommitRecord,
   type DraftRecord,
+  isInForce,
 } from './commit-record.ts';
 import { FactTable } from './fact-table.ts';
 import { advance, emptyLogState } from './log-state.ts';
@@ -21,7 +22,7 @@ import {
   type EncodedSegment,
   type SegmentFooter,
 } from './segment.ts';
-import { draftRecord, epochRecord } from './testing/arbitraries.ts';
+import { foldableRecord, epochRecord } from './testing/arbitraries.ts';
 import { errorCode, expectFlipsDetected, expectTruncationDetected } from './testing/damage.ts';
 import { verifySegment } from './verify.ts';
 import { createCodec } from './zstd.ts';
@@ -41,7 +42,7 @@ interface Range {
 const range: fc.Arbitrary<Range> = fc
   .tuple(
     fc.array(epochRecord, { minLength: 1, maxLength: 3 }),
-    fc.array(draftRecord, { maxLength: 8 }),
+    fc.array(foldableRecord, { maxLength: 8 }),
     fc.nat({ max: 4 }),
   )
   .map(([claims, drafts, from]) => {
@@ -105,7 +106,7 @@ function whole(record: SegmentRecord['record'], factAt: (row: number) => StoredF
     ...header,
     facts: undefined,
     items: items.map((item) => {
-      if (item.kind !== 'commit') return item;
+      if (!isInForce(item)) return item;
       const { from, to, ...rest } = item;
       return { ...rest, facts: Array.from({ length: to - from }, (_, i) => factAt(from + i)) };
     }),
@@ -220,7 +221,7 @@ test('a segment that was cut short is noticed at every length', () => {
 
 test('a segment of many pages and blocks, and one without a record, come back', () => {
   const claim = { kind: 'epoch', epoch: epoch(1), owner: ownerId('09'.repeat(16)) } as const;
-  const [draft] = fc.sample(draftRecord, { seed: 3, numRuns: 1 }) as [DraftRecord];
+  const [draft] = fc.sample(foldableRecord, { seed: 3, numRuns: 1 }) as [DraftRecord];
   const records: { offset: LogOffset; record: CommitRecord }[] = [
     { offset: logOffset(0), record: claim },
   ];

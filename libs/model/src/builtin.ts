@@ -17,6 +17,9 @@ export const TX_KEY = 'tx/key';
 /** The content hash of a keyed document; written by the sequencer alone. */
 export const TX_KEY_HASH = 'tx/keyHash';
 
+/** What new ids were made of, in a transaction over partitions that made some; written by the sequencer alone. */
+export const TX_START = 'tx/start';
+
 /** What every database knows from the beginning, outside `strict`. Nothing about it can change. */
 export const BUILT_IN: ReadonlyMap<string, AttributeDefinition> = new Map(
   [
@@ -51,6 +54,11 @@ export const BUILT_IN: ReadonlyMap<string, AttributeDefinition> = new Map(
     define('tx/message', 'string', 'What a transaction does, in the words of its author.'),
     define('tx/reason', 'string', 'Why a transaction was made.'),
     define('tx/source', 'string', 'Where the facts of a transaction come from.'),
+    define(
+      TX_START,
+      'int',
+      'When a transaction over partitions began; its new ids are made of it.',
+    ),
     define(TX_TIMESTAMP, 'instant', 'When a transaction was committed; computed from its tx.'),
   ].map((definition) => [definition.ident, definition]),
 );

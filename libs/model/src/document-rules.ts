@@ -4,6 +4,7 @@ import {
   SETTINGS_ENTITY,
   TX_KEY,
   TX_KEY_HASH,
+  TX_START,
   TX_NAMESPACE,
   TX_TIMESTAMP,
 } from './builtin.ts';
@@ -116,6 +117,10 @@ function checkTxAttribute(attribute: string): void {
     throw invalid(
       `${attribute} is written for idempotency keys and cannot be set.`,
       'The key of a document is its "id".',
+    );
+  if (attribute === TX_START)
+    throw invalid(
+      `${TX_START} is written for new ids of transactions over partitions and cannot be set.`,
     );
 }
 

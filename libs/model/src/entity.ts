@@ -16,6 +16,11 @@ import {
 export const TX_ENTITY_PREFIX = 'tx:';
 /** Begins the ids of attribute entities: `attribute:<ident>`. */
 export const ATTRIBUTE_ENTITY_PREFIX = 'attribute:';
+/**
+ * Begins the entities by which partitions keep who holds a unique value. They are in no answer, and nobody writes about
+ * them.
+ */
+export const CLAIM_ENTITY_PREFIX = 'db:claim:';
 /** Begins temporary ids, which live inside one document. */
 export const TEMPORARY_PREFIX = '_:';
 /** Stands in a document for the entity of its own transaction. */
@@ -43,6 +48,20 @@ export function identOfEntity(entity: string): string | undefined {
   return entity.startsWith(ATTRIBUTE_ENTITY_PREFIX)
     ? entity.slice(ATTRIBUTE_ENTITY_PREFIX.length)
     : undefined;
+}
+
+/** Whether an entity is a claim of a unique value. */
+export function isClaimEntity(entity: string): boolean {
+  return entity.startsWith(CLAIM_ENTITY_PREFIX);
+}
+
+/**
+ * Whether facts about an entity that a partition keeps are in answers. Claims of unique values never are, and copies of the
+ * schema outside its home neither.
+ */
+export function isVisible(entity: string, partition: PartitionNo): boolean {
+  if (entity.startsWith(ATTRIBUTE_ENTITY_PREFIX)) return partition === 0;
+  return !isClaimEntity(entity);
 }
 
 /** Whether an id as written stands for a new entity: `_:x`. */
@@ -74,6 +93,15 @@ export function checkEntity(entity: string): string {
           {
             hint: 'Ids that begin with "tx:" are kept for transactions; take another prefix.',
           },
+        );
+      }
+      break;
+    case 0x64:
+      if (isClaimEntity(entity)) {
+        throw new PyralogError(
+          'entity-invalid',
+          `${quoted(entity)} is not an entity: ids that begin with "${CLAIM_ENTITY_PREFIX}" are kept for unique values.`,
+          { hint: 'Take another prefix.' },
         );
       }
       break;

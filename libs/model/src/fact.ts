@@ -61,6 +61,22 @@ export function compareFacts(order: IndexOrder, a: StoredFact, b: StoredFact): n
   }
 }
 
+/**
+ * Order of the facts of one transaction: by entity and attribute, retracts before asserts, by value. The log and every
+ * answer have them so.
+ */
+export function compareCanonical(a: StoredFact, b: StoredFact): number {
+  return (
+    compareUtf8(a.entity, b.entity) ||
+    compareUtf8(a.attribute, b.attribute) ||
+    (a.operation === b.operation
+      ? compareValues(a.value, b.value)
+      : a.operation === 'retract'
+        ? -1
+        : 1)
+  );
+}
+
 function compareTx(a: bigint, b: bigint): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -290,6 +290,7 @@ test('the built-in attributes are these', () => {
     'tx/message string one',
     'tx/reason string one',
     'tx/source string one',
+    'tx/start int one',
     'tx/timestamp instant one',
   ]);
 });

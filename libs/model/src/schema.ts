@@ -66,6 +66,9 @@ export interface SchemaAssertion {
   readonly value: Value;
 }
 
+/** The same as it is stored. */
+type StoredAssertion = Omit<SchemaAssertion, 'value'> & { readonly value: StoredValue };
+
 /** The schema before the first fact: the built-in attributes. */
 export function initialSchema(settings: Partial<DatabaseSettings> = {}): Schema {
   return new FoldedSchema(
@@ -96,11 +99,17 @@ export function settingsFacts(settings: Partial<DatabaseSettings>): readonly Sch
 }
 
 /** The facts that a definition consists of; folding them gives the definition again. */
-export function definitionFacts(definition: AttributeDefinition): readonly SchemaAssertion[] {
+export function definitionFacts(definition: AttributeDefinition): readonly SchemaAssertion[];
+/** The same of one as it is stored. */
+export function definitionFacts(definition: StoredDefinition): readonly StoredAssertion[];
+/** The same. */
+export function definitionFacts(definition: StoredDefinition): readonly StoredAssertion[] {
   const entity = attributeEntity(definition.ident);
-  const facts: SchemaAssertion[] = [];
-  const text = (attribute: string, value: string | undefined): void => {
-    if (value !== undefined) facts.push({ entity, attribute, value: { type: 'string', value } });
+  const facts: StoredAssertion[] = [];
+  const text = (attribute: string, value: string | BlobReference | undefined): void => {
+    if (typeof value === 'object') facts.push({ entity, attribute, value });
+    else if (value !== undefined)
+      facts.push({ entity, attribute, value: { type: 'string', value } });
   };
   const flag = (attribute: string, value: boolean): void => {
     if (value) facts.push({ entity, attribute, value: { type: 'bool', value } });

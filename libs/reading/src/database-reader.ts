@@ -25,12 +25,10 @@ import {
   readSearchKey,
 } from '@pyralog/format';
 import {
-  diff,
   type DiffResult,
   entityAsOf,
   entityHistory,
   entityNow,
-  scan,
   type ScanBounds,
 } from '@pyralog/indexing';
 import {
@@ -44,6 +42,8 @@ import {
   initialSchema,
   instantValue,
   isReference,
+  type PartitionNo,
+  partitionOfTx,
   parseTx,
   PyralogError,
   type Schema,
@@ -53,16 +53,21 @@ import {
   storedValue,
   TX_LAST,
   TX_NAMESPACE,
+  TX_NONE,
   type Tx,
   tx as asTx,
   txEntity,
   type Value,
 } from '@pyralog/model';
+import type { Clock } from '@pyralog/runtime';
 import { type Blobs, factsOnPage, type KnownBlobs, PageBytes } from './blobs.ts';
-import { basisOf, type MomentDeps } from './moments.ts';
+import { afterKey, diffPage, scanPage } from './database-pages.ts';
+import { DatabaseTransactions } from './database-transactions.ts';
+import { basisOf, type Timed } from './moments.ts';
 import type { PartitionReader } from './partition-reader.ts';
+import type { Partitions } from './partitions.ts';
 import { SchemaHistory } from './schema-history.ts';
-import { type CommittedTransaction, TransactionLog } from './transaction-log.ts';
+import type { CommittedTransaction } from './transaction-log.ts';
 
 /** Rows of a page where none are asked for, and the most that may be. */
 const LIMIT_DEFAULT = 1_000;
@@ -79,34 +84,48 @@ interface PageStart {
 }
 
 /** What a reader of a database stands on. */
-export interface DatabaseReaderOptions extends MomentDeps {
-  readonly reader: PartitionReader;
+export interface DatabaseReaderOptions {
+  readonly partitions: Partitions;
+  readonly clock: Clock;
+  /** Asks the owner of a partition for a CLOSED record at once. */
+  readonly requestClosed: (partition: PartitionNo) => void;
 }
 
-/**
- * Answers to everything that can be asked of a database, at a basis. One partition: answers over
- * several come with transactions over several.
- */
+/** Answers to everything that can be asked of a database, at a basis. */
 export class DatabaseReader {
   readonly #options: DatabaseReaderOptions;
-  readonly #reader: PartitionReader;
-  readonly #transactions: TransactionLog;
-  readonly #schemas: SchemaHistory;
+  readonly #partitions: Partitions;
+  readonly #transactions: DatabaseTransactions;
+  /** By partition: each has what it goes by. */
+  readonly #schemas: readonly SchemaHistory[];
+  /** The newest transaction that a writer was told of here. */
+  #acknowledged: Tx = TX_NONE;
 
   constructor(options: DatabaseReaderOptions) {
     this.#options = options;
-    this.#reader = options.reader;
-    this.#transactions = new TransactionLog(options.reader);
-    this.#schemas = new SchemaHistory(initialSchema(options.reader.info));
+    this.#partitions = options.partitions;
+    this.#transactions = new DatabaseTransactions(options.partitions);
+    this.#schemas = options.partitions.all.map(
+      ({ info }) => new SchemaHistory(initialSchema(info)),
+    );
+  }
+
+  /**
+   * A writer was told of a transaction here: reads of the newest state of all partitions wait for it, though
+   * partitions without data may be behind.
+   */
+  acknowledged(tx: Tx): void {
+    if (tx > this.#acknowledged) this.#acknowledged = tx;
   }
 
   async entity(id: string, options: ReadOptions = {}): Promise<EntityAnswer> {
     checkEntity(id);
-    const basis = await basisOf(this.#options, options);
-    const schema = await this.schemaAt(basis);
-    const view = this.#reader.view();
-    const now = basis === this.#reader.closed;
-    const stored = await this.#reader.run(now ? entityNow(view, id) : entityAsOf(view, id, basis));
+    const reader = this.#partitions.of(id);
+    const basis = await this.#basisAt(reader, options);
+    const schema = await this.#schemaOf(reader, basis);
+    const view = reader.view();
+    const now = reader.isNow(basis);
+    const stored = await reader.run(now ? entityNow(view, id) : entityAsOf(view, id, basis));
     const attributes = valuesByAttribute(await this.wholeFacts(stored), schema);
     const timestamp = await this.#timestampOf(id, basis);
     if (timestamp === undefined) return { entity: id, basis, closed: true, attributes };
@@ -121,15 +140,16 @@ export class DatabaseReader {
     options: ReadOptions = {},
   ): Promise<FactsPage> {
     checkEntity(id);
+    const reader = this.#partitions.of(id);
     const page = await this.#page(
       ['history', id, query.attribute, query.from, query.to],
       query,
-      options,
+      () => this.#basisAt(reader, options),
     );
     const { attribute, from: fromTx, to = page.basis } = query;
     const toTx = least(page.basis, to);
-    const found = await this.#reader.run(
-      entityHistory(this.#reader.view(), id, {
+    const found = await reader.run(
+      entityHistory(reader.view(), id, {
         attribute,
         fromTx,
         toTx,
@@ -151,7 +171,7 @@ export class DatabaseReader {
   }
 
   async transaction(tx: Tx, options: ReadOptions = {}): Promise<TransactionAnswer> {
-    const basis = await basisOf(this.#options, options);
+    const basis = await this.#basis(options);
     const found = tx <= basis ? await this.#transactions.find(tx) : undefined;
     if (found === undefined) {
       throw new PyralogError(
@@ -170,10 +190,8 @@ export class DatabaseReader {
     query: TransactionsQuery = {},
     options: ReadOptions = {},
   ): Promise<TransactionsPage> {
-    const page = await this.#page(
-      ['transactions', query.from, query.to, query.author],
-      query,
-      options,
+    const page = await this.#page(['transactions', query.from, query.to, query.author], query, () =>
+      this.#basis(options),
     );
     const { basis, after } = page;
     const limit = limitOf(query);
@@ -209,16 +227,16 @@ export class DatabaseReader {
     const later = query.from > query.to ? query.from : query.to;
     // A moment ahead of what is closed is waited for, or refused, as any other read's.
     const read = query.cursor === undefined ? { ...options, asOf: later } : options;
-    await basisOf(this.#options, read);
-    const page = await this.#page(['diff', query.from, query.to], query, options);
+    await this.#basis(read);
+    const page = await this.#page(['diff', query.from, query.to], query, () =>
+      this.#basis(options),
+    );
     const { basis, after } = page;
     const [from, to] = [least(query.from, basis), least(query.to, basis)];
-    const found = await this.#reader.run(
-      diff(this.#reader.view(), from, to, {
-        after: after === undefined ? undefined : readSearchKey('eavt', after),
-        limit: limitOf(query),
-      }),
-    );
+    const found = await diffPage(this.#partitions.all, from, to, {
+      after: afterKey('eavt', after),
+      limit: limitOf(query),
+    });
     const { added, removed, next } = diffOnPage(found);
     return {
       basis,
@@ -230,8 +248,9 @@ export class DatabaseReader {
   }
 
   async schema(options: ReadOptions = {}): Promise<SchemaAnswer> {
-    const basis = await basisOf(this.#options, options);
-    const schema = await this.schemaAt(basis);
+    const { first } = this.#partitions;
+    const basis = await this.#basisAt(first, options);
+    const schema = await this.#schemaOf(first, basis);
     return {
       basis,
       closed: true,
@@ -247,11 +266,10 @@ export class DatabaseReader {
     value: StoredValue,
     options: ReadOptions,
   ): Promise<string | undefined> {
-    const basis = await basisOf(this.#options, options);
+    const basis = await this.#basis(options);
     const bounds = { attribute, value };
-    const found = await this.#reader.run(
-      scan(this.#reader.view(), 'avet', bounds, { basis, mode: 'state', limit: 1 }),
-    );
+    const read = { basis, mode: 'state', limit: 1 } as const;
+    const found = await scanPage(this.#partitions.all, 'avet', bounds, () => read);
     return found.facts[0]?.entity;
   }
 
@@ -263,21 +281,65 @@ export class DatabaseReader {
     return this.#blobs.facts(stored, known);
   }
 
+  /** The schema as it was, on the partition that a transaction was coordinated by. @param tx not above closed */
+  schemaAt(tx: Tx): Promise<Schema> {
+    const { all } = this.#partitions;
+    return this.#schemaOf(must(all[partitionOfTx(tx) % all.length], 'a partition'), tx);
+  }
+
   /** The newest schema where it is old enough, else as it was. @param basis not above closed */
-  async schemaAt(basis: Tx): Promise<Schema> {
-    const { schema, closed } = this.#reader;
+  async #schemaOf(reader: PartitionReader, basis: Tx): Promise<Schema> {
+    const { schema, closed } = reader;
     if (schema.tx <= basis) return schema;
-    return this.#reader.run(this.#schemas.at(basis, this.#reader.view(), closed));
+    const schemas = must(this.#schemas[reader.index.partition], 'each partition has a schema');
+    return reader.run(schemas.at(basis, reader.view(), closed));
+  }
+
+  /** The basis of a read of all partitions. */
+  #basis(options: ReadOptions): Promise<Tx> {
+    const partitions = this.#partitions;
+    const { clock, requestClosed } = this.#options;
+    const timed: Timed = {
+      get closed() {
+        return partitions.closed;
+      },
+      get mode() {
+        return partitions.first.schema.mode;
+      },
+      waitClosed: (tx, timeoutMillis, signal) => partitions.waitClosed(tx, timeoutMillis, signal),
+      requestClosed: () => {
+        for (const { index } of partitions.all) requestClosed(index.partition);
+      },
+    };
+    const isNewest = options.asOf === undefined && options.await === undefined;
+    return basisOf(timed, clock, isNewest ? { ...options, await: this.#acknowledged } : options);
+  }
+
+  /** The basis of a read of one partition. */
+  #basisAt(reader: PartitionReader, options: ReadOptions): Promise<Tx> {
+    const { clock, requestClosed } = this.#options;
+    const timed: Timed = {
+      get closed() {
+        return reader.closed;
+      },
+      get mode() {
+        return reader.schema.mode;
+      },
+      waitClosed: (tx, timeoutMillis, signal) => reader.waitClosed(tx, timeoutMillis, signal),
+      requestClosed: () => requestClosed(reader.index.partition),
+    };
+    return basisOf(timed, clock, options);
   }
 
   async *feed(query: FeedQuery): AsyncIterable<FeedEvent> {
-    const { reader } = this.#options;
-    const { id } = reader.info;
+    const partitions = this.#partitions;
+    const { id } = partitions.info;
     const start = parseFeedStart(query.offset, id);
-    let position = start.kind === 'now' ? reader.closed : start.tx;
+    await this.#basis({});
+    let position = start.kind === 'now' ? partitions.closed : start.tx;
     const stopped = (): boolean => query.signal?.aborted === true;
     while (!stopped()) {
-      const upTo = reader.closed;
+      const upTo = partitions.closed;
       for await (const transaction of this.#transactions.after(position, upTo)) {
         position = transaction.tx;
         const wanted = filterFacts(filterOf(query), transaction.facts);
@@ -296,10 +358,10 @@ export class DatabaseReader {
         kind: 'progress',
         offset: feedOffset(position, id),
         tx: position,
-        upToDate: reader.closed <= position,
+        upToDate: partitions.closed <= position && this.#acknowledged <= position,
       };
       if (!query.follow) return;
-      await reader.waitClosed(asTx(position + 1n), FEED_PROGRESS_MILLIS, query.signal);
+      await partitions.waitClosed(asTx(position + 1n), FEED_PROGRESS_MILLIS, query.signal);
     }
   }
 
@@ -309,25 +371,23 @@ export class DatabaseReader {
     options: ReadOptions,
   ): Promise<FactsPage> {
     const bounds = this.#boundsOf(query);
-    const { index } = query;
+    const { index, entity } = query;
+    const home = entity === undefined ? undefined : this.#partitions.of(entity);
     const page = await this.#page(
       [what, index, ...BOUNDS.map((name) => shown(bounds[name]))],
       query,
-      options,
+      () => (home === undefined ? this.#basis(options) : this.#basisAt(home, options)),
     );
     const { basis, after } = page;
-    const mode = what === 'state' && basis === this.#reader.closed ? 'now' : what;
-    const schema = this.#reader.schema;
-    const listed = (attribute: string): boolean => schema.attribute(attribute)?.index === true;
-    const found = await this.#reader.run(
-      scan(this.#reader.view(), index, bounds, {
-        basis,
-        mode,
-        after: after === undefined ? undefined : readSearchKey(index, after),
-        limit: limitOf(query),
-        listed,
-      }),
-    );
+    const limit = limitOf(query);
+    const readers = home === undefined ? this.#partitions.all : [home];
+    const found = await scanPage(readers, index, bounds, (reader) => ({
+      basis,
+      mode: what === 'state' && reader.isNow(basis) ? 'now' : what,
+      after: afterKey(index, after),
+      limit,
+      listed: (attribute) => reader.schema.attribute(attribute)?.index === true,
+    }));
     return this.#factsPage(page, found, (fact) => factKey(index, fact));
   }
 
@@ -356,7 +416,7 @@ export class DatabaseReader {
       throw new PyralogError('parameter-invalid', 'value: give either a value or a range.');
     }
     const definition =
-      attribute === undefined ? undefined : this.#reader.schema.attribute(attribute);
+      attribute === undefined ? undefined : this.#partitions.first.schema.attribute(attribute);
     if (
       index === 'avet' &&
       attribute !== undefined &&
@@ -390,13 +450,12 @@ export class DatabaseReader {
   async #page(
     question: readonly (string | Tx | undefined)[],
     query: { readonly cursor?: string | undefined },
-    options: ReadOptions,
+    basis: () => Promise<Tx>,
   ): Promise<PageStart> {
     const listing = question.map((part) => part?.toString() ?? '').join('\u0000');
-    if (query.cursor === undefined)
-      return { listing, basis: await basisOf(this.#options, options), after: undefined };
-    const { basis, key } = decodeCursor(query.cursor, this.#reader.info.id, listing);
-    return { listing, basis, after: key };
+    if (query.cursor === undefined) return { listing, basis: await basis(), after: undefined };
+    const found = decodeCursor(query.cursor, this.#partitions.info.id, listing);
+    return { listing, basis: found.basis, after: found.key };
   }
 
   async #factsPage(
@@ -417,7 +476,7 @@ export class DatabaseReader {
   }
 
   #next({ listing, basis }: PageStart, key: Uint8Array): string {
-    return encodeCursor(this.#reader.info.id, { listing, basis, key });
+    return encodeCursor(this.#partitions.info.id, { listing, basis, key });
   }
 
   async #infoOf(tx: Tx, facts: readonly Fact[]): Promise<TransactionInfo> {
@@ -437,7 +496,7 @@ export class DatabaseReader {
   }
 
   get #blobs(): Blobs {
-    return this.#reader.index.blobs;
+    return this.#partitions.first.index.blobs;
   }
 
   /** `tx/timestamp` is computed from the tx, for every transaction there is. */

@@ -1,15 +1,18 @@
 import type { ReadOptions } from '@pyralog/client';
-import { CLOCK_SKEW_MAX, PyralogError, type Tx } from '@pyralog/model';
+import { CLOCK_SKEW_MAX, type DatabaseMode, PyralogError, type Tx } from '@pyralog/model';
 import type { Clock } from '@pyralog/runtime';
-import type { PartitionReader } from './partition-reader.ts';
 
 const TIMEOUT_MILLIS = 5_000;
 
-export interface MomentDeps {
-  readonly reader: PartitionReader;
-  readonly clock: Clock;
-  /** Asks the owner of the partition for a CLOSED record at once. */
-  readonly requestClosed: () => void;
+/** What time is read of: one partition, or all of a database. */
+export interface Timed {
+  /** The greatest moment that can no longer change. */
+  readonly closed: Tx;
+  readonly mode: DatabaseMode;
+  /** Resolves when `tx` is closed, the time is over or the signal aborts. */
+  waitClosed(tx: Tx, timeoutMillis: number, signal?: AbortSignal): Promise<void>;
+  /** Asks the owners for CLOSED records at once. */
+  requestClosed(): void;
 }
 
 /**
@@ -19,16 +22,15 @@ export interface MomentDeps {
  *
  * @throws PyralogError `await-timeout`, `as-of-future`
  */
-export async function basisOf(deps: MomentDeps, options: ReadOptions): Promise<Tx> {
-  const { reader } = deps;
+export async function basisOf(timed: Timed, clock: Clock, options: ReadOptions): Promise<Tx> {
   const { asOf } = options;
-  if (options.await !== undefined && reader.closed < options.await) {
-    await until(deps, options.await, options, 'await-timeout');
+  if (options.await !== undefined && timed.closed < options.await) {
+    await until(timed, clock, options.await, options, 'await-timeout');
   }
-  if (asOf === undefined) return reader.closed;
-  if (asOf <= reader.closed) return asOf;
-  if (reader.schema.mode === 'import') return reader.closed;
-  const ahead = asOf - deps.clock.nowNanos();
+  if (asOf === undefined) return timed.closed;
+  if (asOf <= timed.closed) return asOf;
+  if (timed.mode === 'import') return timed.closed;
+  const ahead = asOf - clock.nowNanos();
   if (ahead > CLOCK_SKEW_MAX) {
     throw new PyralogError(
       'as-of-future',
@@ -36,23 +38,24 @@ export async function basisOf(deps: MomentDeps, options: ReadOptions): Promise<T
       { hint: 'Leave asOf out to read the newest state.' },
     );
   }
-  await until(deps, asOf, options, 'await-timeout');
+  await until(timed, clock, asOf, options, 'await-timeout');
   return asOf;
 }
 
 async function until(
-  { reader, clock, requestClosed }: MomentDeps,
+  timed: Timed,
+  clock: Clock,
   tx: Tx,
   { timeoutMillis = TIMEOUT_MILLIS, signal }: ReadOptions,
   code: 'await-timeout',
 ): Promise<void> {
   const end = clock.monotonicMillis() + timeoutMillis;
-  while (reader.closed < tx) {
+  while (timed.closed < tx) {
     const left = end - clock.monotonicMillis();
     if (left <= 0) {
       throw new PyralogError(
         code,
-        `Everything up to ${reader.closed} is here; ${tx} has not arrived within ${timeoutMillis} ms.`,
+        `Everything up to ${timed.closed} is here; ${tx} has not arrived within ${timeoutMillis} ms.`,
         {
           hint: 'Ask again, give a longer timeout, or check that the tx belongs to this database.',
         },
@@ -60,7 +63,7 @@ async function until(
     }
     if (signal?.aborted) throw new PyralogError(code, 'The reader went away while waiting.');
     // An idle owner closes only now and then; a CLOSED behind the clock tells nothing, so ask again.
-    requestClosed();
-    await reader.waitClosed(tx, Math.min(left, 100), signal);
+    timed.requestClosed();
+    await timed.waitClosed(tx, Math.min(left, 100), signal);
   }
 }

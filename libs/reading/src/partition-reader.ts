@@ -5,11 +5,12 @@ import {
   type DatabaseInfo,
   emptyLogState,
   type FactColumns,
+  isInForce,
   type LogState,
   type Manifest,
 } from '@pyralog/format';
 import { type CutRule, type IndexView, LiveIndex, type Read, schemaFacts } from '@pyralog/indexing';
-import { foldSchema, type Schema, type Tx } from '@pyralog/model';
+import { foldSchema, type Schema, TX_NONE, type Tx } from '@pyralog/model';
 import type { Timers } from '@pyralog/runtime';
 import { IndexReader, type IndexReaderOptions } from './index-reader.ts';
 import { LiveTransactions } from './live-transactions.ts';
@@ -37,6 +38,8 @@ export class PartitionReader {
   readonly #cut = new Bell();
   #schema: Schema;
   #state: LogState = emptyLogState();
+  /** Of all that was folded, or a moment above it. */
+  #newest: Tx = TX_NONE;
 
   private constructor(options: PartitionReaderOptions, begun: LogState['next'] | undefined) {
     this.#index = new IndexReader(options);
@@ -79,6 +82,14 @@ export class PartitionReader {
     return this.#schema;
   }
 
+  /**
+   * Whether what is in force at a moment is what is in force now. Above the closed timestamp there may be transactions
+   * already, while others, promised at times before, are not decided.
+   */
+  isNow(basis: Tx): boolean {
+    return basis >= this.#newest;
+  }
+
   get liveTransactions(): LiveTransactions {
     return this.#liveTransactions;
   }
@@ -95,8 +106,9 @@ export class PartitionReader {
     this.#state = state;
     if (counts && record.kind === 'items') {
       for (const item of record.items) {
-        if (item.kind !== 'commit') continue;
+        if (!isInForce(item)) continue;
         assert(item.tx > closedBefore, 'I4: nothing is committed at or below a closed timestamp');
+        if (item.tx > this.#newest) this.#newest = item.tx;
       }
       const { part, firstRow } = this.#live.append(offset, record);
       this.#liveTransactions.append(offset, record, part.table, firstRow);
@@ -113,6 +125,7 @@ export class PartitionReader {
     this.#liveTransactions.drop(manifest.state.next);
     if (this.#state.next < manifest.state.next) {
       this.#state = manifest.state;
+      if (manifest.state.clock > this.#newest) this.#newest = manifest.state.clock;
       this.#schema = this.#index.schema;
       this.#closedWaiters.reached(manifest.state.closed);
     }

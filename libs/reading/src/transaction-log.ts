@@ -6,8 +6,9 @@ import {
   type SegmentTransaction,
   transactionsOf,
 } from '@pyralog/format';
-import { type StoredFact, type Tx, tx as asTx } from '@pyralog/model';
+import { compareCanonical, type StoredFact, type Tx, tx as asTx } from '@pyralog/model';
 import type { LiveTransaction } from './live-transactions.ts';
+import { type Direction, Merge, nearest, type Range, type Source } from './merge.ts';
 import type { PartitionReader } from './partition-reader.ts';
 
 /** A transaction as it was committed; facts in the order of its result. */
@@ -22,6 +23,9 @@ const KEPT_MAX = 16;
 /**
  * All transactions of a partition by tx: those of the live index, and behind them the segments of the
  * bucket. Segments are read a page and a block at a time, so a reader at any speed holds little.
+ *
+ * The log has them in the order in which they were decided here, which is not quite that of their tx: what other
+ * partitions had to be asked for comes later. So pages and segments overlap a little, and are merged.
  */
 export class TransactionLog {
   readonly #reader: PartitionReader;
@@ -37,58 +41,79 @@ export class TransactionLog {
     return undefined;
   }
 
-  /** Transactions with `after` < tx ≤ `upTo`, oldest first. */
-  async *after(after: Tx, upTo: Tx): AsyncIterable<CommittedTransaction> {
-    let position = after;
-    // Looked up anew behind every segment and live transaction: the live ones may have moved meanwhile.
-    for (;;) {
-      const segment = this.#segments().find(({ maxTx }) => maxTx > position);
-      if (segment === undefined) {
-        const live = first(this.#reader.liveTransactions.after(position));
-        if (live === undefined || live.tx > upTo) return;
-        yield committed(live);
-        position = live.tx;
-        continue;
-      }
-      if (segment.minTx > upTo) return;
-      const footer = await this.#footer(segment);
-      for (const [i, page] of footer.pages.entries()) {
-        if (page.transactions === 0 || page.maxTx <= position) continue;
-        for (const transaction of await this.#page(segment, footer, i)) {
-          if (transaction.tx <= position) continue;
-          if (transaction.tx > upTo) return;
-          yield await this.#read(segment, footer, transaction);
-        }
-      }
-      position = segment.maxTx;
-    }
+  /** Transactions with `after` < tx ≤ `upTo`, oldest first. @param upTo at most what is closed */
+  after(after: Tx, upTo: Tx): AsyncIterable<CommittedTransaction> {
+    return this.#walk('up', (tx) => tx > after && tx <= upTo, after);
   }
 
-  /** Transactions with a tx ≤ `newest`, newest first. */
-  async *before(newest: Tx): AsyncIterable<CommittedTransaction> {
-    let position: bigint = newest;
-    for (;;) {
-      const live = first(this.#reader.liveTransactions.before(asTx(position)));
-      if (live === undefined) break;
-      yield committed(live);
-      position = live.tx - 1n;
-    }
-    for (const segment of this.#segments().toReversed()) {
-      if (segment.minTx > position) continue;
-      const footer = await this.#footer(segment);
-      for (const [i, page] of [...footer.pages.entries()].toReversed()) {
-        if (page.transactions === 0 || page.minTx > position) continue;
-        for (const transaction of (await this.#page(segment, footer, i)).toReversed()) {
-          if (transaction.tx <= position) yield await this.#read(segment, footer, transaction);
+  /** Transactions with a tx ≤ `newest`, newest first. @param newest at most what is closed */
+  before(newest: Tx): AsyncIterable<CommittedTransaction> {
+    return this.#walk('down', (tx) => tx <= newest, newest + 1n);
+  }
+
+  /** @param from before the first, in the direction */
+  async *#walk(
+    direction: Direction,
+    isWanted: (tx: bigint) => boolean,
+    from: bigint,
+  ): AsyncIterable<CommittedTransaction> {
+    let position = from;
+    // What is in files moves on while it is read; then it is looked at anew from here.
+    for (let isMoved = true; isMoved;) {
+      isMoved = false;
+      const { manifest } = this.#reader.index;
+      const files = this.#merge(direction, position, manifest?.segments ?? []);
+      for (;;) {
+        const filed = await files.next();
+        if (this.#reader.index.manifest !== manifest) {
+          isMoved = true;
+          break;
         }
+        const live = this.#live(direction, position);
+        const next = nearest(direction, filed?.tx, live[0]?.tx);
+        if (next === undefined || !isWanted(next)) return;
+        position = next;
+        // Before anything is waited for: the live part may be dropped meanwhile.
+        const parts: (readonly StoredFact[])[] = live[0]?.tx === next ? live.map(factsOf) : [];
+        if (filed?.tx === next) {
+          files.take();
+          for (const part of filed.parts) parts.push(await this.#read(part));
+        }
+        yield { tx: next, facts: joined(parts) };
       }
     }
   }
 
-  #segments(): readonly SegmentInfo[] {
-    return (
-      this.#reader.index.manifest?.segments.filter(({ transactions }) => transactions > 0) ?? []
-    );
+  #live(direction: Direction, position: bigint): readonly LiveTransaction[] {
+    const live = this.#reader.liveTransactions;
+    if (direction === 'up') return live.firstAbove(asTx(position));
+    return position === 0n ? [] : live.lastUpTo(asTx(position - 1n));
+  }
+
+  #merge(
+    direction: Direction,
+    position: bigint,
+    segments: readonly SegmentInfo[],
+  ): Merge<SegmentPart> {
+    const isAhead = ({ minTx, maxTx }: Range): boolean =>
+      direction === 'up' ? maxTx > position : minTx < position;
+    const sources = segments
+      .filter((segment) => segment.transactions > 0 && isAhead(segment))
+      .map((segment): Source<SegmentPart> => ({
+        range: segment,
+        open: async () => {
+          const footer = await this.#footer(segment);
+          return footer.pages.flatMap((page, number): Source<SegmentPart>[] => {
+            if (page.transactions === 0 || !isAhead(page)) return [];
+            const parts = async (): Promise<readonly SegmentPart[]> =>
+              (await this.#page(segment, footer, number))
+                .filter(({ tx }) => (direction === 'up' ? tx > position : tx < position))
+                .map((transaction) => ({ tx: transaction.tx, segment, footer, transaction }));
+            return [{ range: page, entries: parts }];
+          });
+        },
+      }));
+    return new Merge(direction, sources);
   }
 
   #footer(segment: SegmentInfo): Promise<SegmentFooter> {
@@ -107,11 +132,8 @@ export class TransactionLog {
     );
   }
 
-  async #read(
-    segment: SegmentInfo,
-    footer: SegmentFooter,
-    { tx, from, to }: SegmentTransaction,
-  ): Promise<CommittedTransaction> {
+  async #read({ segment, footer, transaction }: SegmentPart): Promise<readonly StoredFact[]> {
+    const { from, to } = transaction;
     const facts: StoredFact[] = [];
     for (let row = from; row < to;) {
       const number = footer.blocks.findLastIndex(({ firstRow }) => firstRow <= row);
@@ -120,7 +142,7 @@ export class TransactionLog {
       const end = Math.min(to, block.firstRow + block.rows);
       for (; row < end; row++) facts.push(batch.factAt(row - block.firstRow));
     }
-    return { tx, facts };
+    return facts;
   }
 
   #block(segment: SegmentInfo, footer: SegmentFooter, block: number): Promise<FactColumns> {
@@ -149,13 +171,23 @@ class Kept<T> {
   }
 }
 
-function committed({ tx, facts, from, to }: LiveTransaction): CommittedTransaction {
-  const list: StoredFact[] = [];
-  for (let row = from; row < to; row++) list.push(facts.factAt(row));
-  return { tx, facts: list };
+/** Facts of a transaction in a segment; all of them, or those of one of its parts. */
+interface SegmentPart {
+  readonly tx: Tx;
+  readonly segment: SegmentInfo;
+  readonly footer: SegmentFooter;
+  readonly transaction: SegmentTransaction;
 }
 
-function first<T>(items: Iterable<T>): T | undefined {
-  for (const item of items) return item;
-  return undefined;
+/** The facts of a transaction of its parts, which are in order each. */
+export function joined(parts: readonly (readonly StoredFact[])[]): readonly StoredFact[] {
+  const [only] = parts;
+  if (only !== undefined && parts.length === 1) return only;
+  return parts.flat().sort(compareCanonical);
+}
+
+function factsOf({ facts, from, to }: LiveTransaction): StoredFact[] {
+  const list: StoredFact[] = [];
+  for (let row = from; row < to; row++) list.push(facts.factAt(row));
+  return list;
 }

@@ -33,6 +33,11 @@ export class Attributes {
     return this.#inferred === undefined ? [] : [...this.#inferred.values()];
   }
 
+  /** Whether an attribute is declared by its use here. */
+  isInferred(ident: string): boolean {
+    return this.#inferred?.has(ident) === true && this.#schema.attribute(ident) === undefined;
+  }
+
   /**
    * @returns undefined for an attribute that is only retracted: it has no values
    * @throws attribute-unknown in a strict database

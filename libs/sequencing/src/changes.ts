@@ -19,9 +19,9 @@ import {
 import type { Attributes } from './attributes.ts';
 import type { ResolveContext } from './context.ts';
 import { type EntityState, NO_ENTITY } from './entity-state.ts';
-import { checkEntityHome } from './partitions.ts';
+import { assertHome } from './partitions.ts';
 import { contradiction, quoted, shown } from './refusals.ts';
-import type { TemporaryIds } from './temporary-ids.ts';
+import type { Names } from './temporary-ids.ts';
 import { hasValue, listOf, sizeOfValues, type Values, ValueSet, withValue } from './value-set.ts';
 
 /** What a transaction wants of one attribute of one entity. */
@@ -78,15 +78,15 @@ class EntityChange {
 export class Changes {
   readonly #context: ResolveContext;
   readonly #attributes: Attributes;
-  readonly #temporary: TemporaryIds;
+  readonly #names: Names;
   readonly #byEntity = new Map<string, EntityChange>();
   #name = '';
   #change: EntityChange | undefined;
 
-  constructor(context: ResolveContext, attributes: Attributes, temporary: TemporaryIds) {
+  constructor(context: ResolveContext, attributes: Attributes, names: Names) {
     this.#context = context;
     this.#attributes = attributes;
-    this.#temporary = temporary;
+    this.#names = names;
   }
 
   /** @throws type-mismatch, attribute-unknown, cas-failed, facts-conflict, document-invalid */
@@ -154,7 +154,7 @@ export class Changes {
   #changeOf(name: string): EntityChange {
     // Operations on one entity mostly stand together.
     if (this.#change !== undefined && name === this.#name) return this.#change;
-    const entity = this.#temporary.resolve(name);
+    const entity = this.#names.resolve(name);
     let change = this.#byEntity.get(entity);
     if (change === undefined) {
       this.#byEntity.set(entity, (change = new EntityChange(entity, this.#before(entity))));
@@ -164,10 +164,10 @@ export class Changes {
     return change;
   }
 
-  /** @throws partitions-spanned, entity-invalid */
+  /** @throws entity-invalid */
   #before(entity: string): EntityState {
-    checkEntityHome(entity, this.#context);
-    if (this.#temporary.isNew(entity)) return NO_ENTITY;
+    assertHome(entity, this.#context);
+    if (this.#names.isNew(entity)) return NO_ENTITY;
     const committed = txOfEntity(entity);
     if (committed !== undefined && committed > this.#context.tx) {
       throw new PyralogError(
@@ -182,7 +182,7 @@ export class Changes {
   #valueOf(input: InputValue, definition: StoredDefinition): StoredValue {
     const value = this.#context.longValues.stored(input, definition);
     if (value.type !== 'ref') return value;
-    const entity = this.#temporary.resolve(value.value);
+    const entity = this.#names.resolve(value.value);
     return entity === value.value ? value : { type: 'ref', value: entity };
   }
 

@@ -1,14 +1,14 @@
 import { type StoredDefinition, type InputCondition, PyralogError } from '@pyralog/model';
 import type { ResolveContext } from './context.ts';
+import { assertHome } from './partitions.ts';
 import type { LongValues } from './long-values.ts';
-import { checkEntityHome } from './partitions.ts';
 import { quoted, shown } from './refusals.ts';
 import { hasValue, listOf, sizeOfValues, type Values, withValue } from './value-set.ts';
 
-/** One row of `if`, on the state before. @throws condition-failed, type-mismatch, partitions-spanned */
+/** One row of `if`, on the state before. @throws condition-failed, type-mismatch */
 export function checkCondition(condition: InputCondition, context: ResolveContext): void {
   const { entity } = condition;
-  checkEntityHome(entity, context);
+  assertHome(entity, context);
   switch (condition.kind) {
     case 'entityAbsent':
       if (!context.state.entity(entity).isEmpty) throw failed(entity, 'it has facts in force');

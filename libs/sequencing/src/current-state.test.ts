@@ -1,7 +1,7 @@
 import type { Tx } from '@pyralog/model';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Outcome } from './partition-sequencer.ts';
+import type { Outcome } from './outcome.ts';
 import { brief, Sequence } from './testing/sequence.ts';
 
 const entity = fc.constantFrom('a', 'b');

@@ -1,5 +1,12 @@
-import { assert } from '@pyralog/base';
-import type { StoredFact, LogOffset, Schema, Tx, StoredValue } from '@pyralog/model';
+import { assert, AssertionError } from '@pyralog/base';
+import type {
+  LogOffset,
+  Schema,
+  StoredDefinition,
+  StoredFact,
+  StoredValue,
+  Tx,
+} from '@pyralog/model';
 import { EntityState, NO_ENTITY } from './entity-state.ts';
 import { type Memory, Owners } from './owners.ts';
 
@@ -29,6 +36,16 @@ const SWEPT_PER_WRITTEN = 4;
 const SWEPT_MIN = 64;
 
 /**
+ * Something was asked for that is not in memory: a defect, but where it shows only within a step what is needed. Then
+ * whatever asked waits for the next one.
+ */
+export class NotLoaded extends AssertionError {}
+
+function loaded(isKnown: boolean | undefined, what: string): asserts isKnown {
+  if (isKnown !== true) throw new NotLoaded(what);
+}
+
+/**
  * The owner's memory of current values: a cache of what the runs say, and all that the log says since.
  *
  * An entry written since the adopted manifest's cut is *dirty*: the runs do not know it yet, so it stays.
@@ -44,6 +61,7 @@ export class CurrentState {
   readonly #bytesMax: number;
   readonly #began: boolean;
   readonly #memory: Memory = { bytes: 0 };
+  readonly #ownersHere: (definition: StoredDefinition) => boolean;
   #written = 0;
   #entitiesComplete: boolean;
   #complete: boolean;
@@ -53,8 +71,14 @@ export class CurrentState {
   /**
    * @param complete the runs hold nothing
    * @param bytesMax for what the runs know too; what they do not know yet comes on top
+   * @param ownersHere whether the holders of a unique attribute's values are found on this partition
    */
-  constructor(complete: boolean, bytesMax: number) {
+  constructor(
+    complete: boolean,
+    bytesMax: number,
+    ownersHere: (definition: StoredDefinition) => boolean,
+  ) {
+    this.#ownersHere = ownersHere;
     this.#began = complete;
     this.#entitiesComplete = complete;
     this.#complete = complete;
@@ -74,7 +98,7 @@ export class CurrentState {
   /** The facts in force of an entity; they must be known. */
   entity(id: string): EntityState {
     const entity = this.#entities.get(id);
-    assert(entity?.based ?? this.#entitiesComplete, 'an entity is loaded before it is asked for');
+    loaded(entity?.based ?? this.#entitiesComplete, 'an entity is loaded before it is asked for');
     if (entity === undefined) return NO_ENTITY;
     entity.used = true;
     return entity;
@@ -88,14 +112,14 @@ export class CurrentState {
   /** Who holds a unique value; it must be known. */
   ownerOf(attribute: string, value: StoredValue): string | undefined {
     const owners = this.#ownersOf(attribute);
-    assert(owners.knows(value), 'an owner is loaded before it is asked for');
+    loaded(owners.knows(value), 'an owner is loaded before it is asked for');
     return owners.of(value);
   }
 
   /** tx of the newest fact of an entity or of one attribute of it; it must be known. */
   lastTxOf(id: string, attribute: string | undefined): Tx | undefined {
     const entity = this.#entities.get(id) ?? (this.#entitiesComplete ? NO_ENTITY : undefined);
-    assert(entity?.knowsLastTx(attribute) === true, 'a last tx is loaded before it is asked for');
+    loaded(entity?.knowsLastTx(attribute) === true, 'a last tx is loaded before it is asked for');
     entity.used = true;
     return entity.lastTx(attribute);
   }
@@ -103,7 +127,7 @@ export class CurrentState {
   /** Whether an attribute has or had any fact; it must be known. */
   hasFacts(attribute: string): boolean {
     const known = this.#hasFacts.get(attribute);
-    assert(
+    loaded(
       known !== undefined || this.#began,
       'the use of an attribute is loaded before it is asked for',
     );
@@ -167,7 +191,8 @@ export class CurrentState {
       entity.fold(fact);
       bytes += entity.bytes - before;
       if (this.#hasFacts.get(fact.attribute) !== true) this.#hasFacts.set(fact.attribute, true);
-      if (schema.attribute(fact.attribute)?.unique !== undefined)
+      const definition = schema.attribute(fact.attribute);
+      if (definition?.unique !== undefined && this.#ownersHere(definition))
         this.#ownersOf(fact.attribute).fold(fact, offset);
     }
     this.#memory.bytes += bytes;

@@ -82,7 +82,7 @@ export class EntityState {
     return written === TX_NONE ? this.#loadedLastTx?.get(attribute ?? '') : written;
   }
 
-  /** Takes one fact of the log, newer than all before. */
+  /** Takes one fact of the log, newer than all before of its attribute. */
   fold({ attribute, value, tx, operation }: StoredFact): void {
     let slot = this.#slotOf(attribute);
     if (slot < 0) slot = this.#addSlot(attribute);
@@ -101,7 +101,8 @@ export class EntityState {
       if (!this.#based) this.#hide(attribute, value);
     }
     this.#lastTx[slot] = tx;
-    this.#newest = tx;
+    // Another attribute may have been written by a younger transaction that was decided before.
+    if (tx > this.#newest) this.#newest = tx;
   }
 
   /** Takes the facts in force that the runs hold; what was folded since stays on top. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { isReference, parseDocument, type StoredFact } from '@pyralog/model';
 import { expect, test } from 'vitest';
 import { longValuesOf } from './long-values.ts';
-import type { Outcome } from './partition-sequencer.ts';
+import type { Outcome } from './outcome.ts';
 import { Sequence } from './testing/sequence.ts';
 
 /** Long texts of one prefix, told apart by their end. */

@@ -1,14 +1,21 @@
 import {
   identOfEntity,
+  type InputOperation,
   isPyralogError,
   isTemporaryId,
   type InputValue,
   type Schema,
   TX_KEY,
+  TX_NONE,
   type TransactionDocument,
   type StoredValue,
 } from '@pyralog/model';
+import { claimOf, homeOfClaim } from './claims.ts';
 import type { CurrentState, Need } from './current-state.ts';
+import { isDefinition } from './definitions.ts';
+import { plan, type Plan, type PlanContext } from './plan.ts';
+import { listOf } from './value-set.ts';
+import type { PartWork } from './work.ts';
 import type { LongValues } from './long-values.ts';
 
 /**
@@ -65,6 +72,111 @@ export function needsOf(
       owner((operation as { attribute: string }).attribute, value, (id) => temporary && entity(id));
   }
   return needs;
+}
+
+/**
+ * The same for a document of a partition among several, which knows what others said of the schema.
+ * @param start any, for names do not matter here
+ */
+export function needsOfPlanned(
+  document: TransactionDocument,
+  context: Omit<PlanContext, 'start'>,
+): Need[] {
+  const { state, schema, partition, partitions } = context;
+  if (state.complete) return [];
+  const needs: Need[] = [];
+  if (document.id !== undefined) {
+    const value: StoredValue = { type: 'string', value: document.id };
+    const owner: Need = { kind: 'owner', attribute: TX_KEY, value };
+    if (!state.knows(owner)) needs.push(owner);
+    else {
+      const first = state.ownerOf(TX_KEY, value);
+      if (first !== undefined) wantEntity(first, state, needs);
+    }
+  }
+  for (const operation of document.operations) {
+    if (isDefinition(operation)) wantDefined(operation, state, schema, needs);
+    else if (operation.op === 'assert' && isTemporaryId(operation.entity)) {
+      // The entity that holds an identity value may be what a temporary id stands for.
+      const { attribute } = operation;
+      const value = uniqueValue(schema, attribute, operation.value, context.longValues);
+      if (value !== undefined && homeOfClaim(attribute, value, partitions) === partition)
+        wantEntity(claimOf(attribute, value).claim, state, needs);
+    }
+  }
+  if (needs.length > 0) return needs;
+  let planned: Plan;
+  try {
+    planned = plan(document, { ...context, start: TX_NONE });
+  } catch (error) {
+    // It will be refused for the same when it is its turn.
+    if (isPyralogError(error)) return [];
+    throw error;
+  }
+  return planned.kind === 'lookup' ? [] : needsOfWork(planned.own, context, planned.isNew);
+}
+
+/** The same for a part of a transaction. */
+export function needsOfWork(
+  work: PartWork,
+  {
+    state,
+    schema,
+    partition,
+    partitions,
+  }: Pick<PlanContext, 'state' | 'schema' | 'partition' | 'partitions'>,
+  isNew: (entity: string) => boolean,
+): Need[] {
+  if (state.complete) return [];
+  const needs: Need[] = [];
+  for (const condition of work.conditions) {
+    if (condition.kind !== 'unchangedSince') wantEntity(condition.entity, state, needs);
+    else {
+      const { entity, attribute } = condition;
+      const need: Need = { kind: 'lastTx', entity, attribute };
+      if (!state.knows(need)) needs.push(need);
+    }
+  }
+  for (const { claim } of [...work.takes, ...work.releases]) wantEntity(claim, state, needs);
+  for (const operation of work.operations) {
+    const { entity } = operation;
+    if (isNew(entity)) continue;
+    if (isDefinition(operation)) wantDefined(operation, state, schema, needs);
+    if (!wantEntity(entity, state, needs)) continue;
+    // What it gives up of unique values shows now.
+    const before = state.entity(entity);
+    const attributes = operation.op === 'retractEntity' ? before.attributes : [operation.attribute];
+    for (const attribute of attributes) {
+      if (schema.attribute(attribute)?.unique === undefined) continue;
+      for (const value of listOf(before.held(attribute))) {
+        if (homeOfClaim(attribute, value, partitions) === partition)
+          wantEntity(claimOf(attribute, value).claim, state, needs);
+      }
+    }
+  }
+  return needs;
+}
+
+/** @returns whether it is known */
+function wantEntity(entity: string, state: CurrentState, needs: Need[]): boolean {
+  const need: Need = { kind: 'entity', entity };
+  if (state.knows(need)) return true;
+  needs.push(need);
+  return false;
+}
+
+/** What may become unique or indexed only while it has no facts. */
+function wantDefined(
+  { entity }: InputOperation,
+  state: CurrentState,
+  schema: Schema,
+  needs: Need[],
+): void {
+  wantEntity(entity, state, needs);
+  const ident = identOfEntity(entity);
+  if (ident === undefined || schema.attribute(ident) === undefined) return;
+  const need: Need = { kind: 'hasFacts', attribute: ident };
+  if (!state.knows(need)) needs.push(need);
 }
 
 /** The value of a unique attribute as it will be looked up; what cannot be coerced is refused later. */

@@ -1,39 +1,52 @@
-import { assert } from '@pyralog/base';
+import { assert, must, unreachable } from '@pyralog/base';
 import {
   advance,
   type CommitRecord,
+  type CoordinationMessage,
+  type DecisionMessage,
   type DraftItem,
   type DraftRecord,
   isDone,
+  isInForce,
+  type Item,
   type LogState,
+  type Mark,
+  movedOpen,
   NO_FACTS,
-  type Rejection,
+  type PrepareMessage,
+  type SendMark,
 } from '@pyralog/format';
 import {
   attributeChanges,
+  BUILT_IN,
   endOfStep,
   type StoredFact,
   foldSchema,
-  formatNanos,
   HybridClock,
   type LogOffset,
   logOffset,
+  partitionNo,
   type PartitionNo,
   type Schema,
+  type StoredDefinition,
   type TransactionDocument,
+  tx as asTx,
+  TX_NONE,
   type Tx,
 } from '@pyralog/model';
+import { Coordinator } from './coordinator.ts';
 import { CurrentState, type Need, type NeedAnswer } from './current-state.ts';
+import type { Desk, DraftMessage } from './desk.ts';
+import { LockTable } from './locks.ts';
 import { type Contents, LongValues } from './long-values.ts';
-import { needsOf } from './needs.ts';
+import { needsOf, needsOfPlanned, needsOfWork } from './needs.ts';
+import type { Input, Outcome } from './outcome.ts';
+import { Participant } from './participant.ts';
+import { type Hints, NO_HINTS } from './plan.ts';
 import { firstWithKey, rejectionOf, type Resolution, resolve } from './resolve.ts';
-
-/** What was read at one offset of the partition's input. */
-export type Input = { readonly offset: LogOffset } & (
-  | { readonly kind: 'document'; readonly document: TransactionDocument }
-  /** What nobody could read as a document; its outcome is this. */
-  | { readonly kind: 'unreadable'; readonly rejection: Rejection }
-);
+import { timeRefusal } from './times.ts';
+import { preparedText, TransactionTable } from './transaction-table.ts';
+import { decodeWork, type PartWork } from './work.ts';
 
 /** Documents as the inputs from `first` on, as of a queue that loses nothing. */
 export function inputsFrom(first: LogOffset, documents: readonly TransactionDocument[]): Input[] {
@@ -44,18 +57,39 @@ export function inputsFrom(first: LogOffset, documents: readonly TransactionDocu
   }));
 }
 
-/** What becomes of one input; final once its record is durable. */
-export type Outcome =
-  | {
-      readonly kind: 'committed';
-      readonly tx: Tx;
-      readonly facts: readonly StoredFact[];
-      readonly ids: ReadonlyMap<string, string>;
-      /** Of the blobs that facts assert. */
-      readonly contents: Contents;
-    }
-  | { readonly kind: 'rejected'; readonly rejection: Rejection }
-  | { readonly kind: 'duplicate'; readonly tx: Tx };
+/** A message of the partition's coordination topic. */
+export interface Heard {
+  readonly offset: LogOffset;
+  readonly message: CoordinationMessage;
+}
+
+/** What is taken into one step, each in the order of their offsets. */
+export interface StepInput {
+  readonly inputs: readonly Input[];
+  readonly messages: readonly Heard[];
+}
+
+/** The outcome of the document at an offset. */
+export interface Told {
+  readonly offset: LogOffset;
+  readonly outcome: Outcome;
+}
+
+/** A message to the owner of a partition. */
+export interface Sent {
+  readonly to: PartitionNo;
+  readonly message: CoordinationMessage;
+}
+
+/** What one step comes to. Nothing of it leaves before the record, if there is one, is durable. */
+export interface Step {
+  /** undefined: there is nothing to write. */
+  readonly record: DraftRecord | undefined;
+  readonly outcomes: readonly Told[];
+  readonly messages: readonly Sent[];
+  /** What must be in the bucket before the record is in the log: blobs that it is the first to refer to, or may be. */
+  readonly blobs: Contents;
+}
 
 /** Where a sequencer begins, and what it may remember. */
 export interface PartitionSequencerOptions {
@@ -69,9 +103,14 @@ export interface PartitionSequencerOptions {
   readonly cacheBytesMax: number;
 }
 
+/** Messages after which their position is written, though nothing else is. */
+const MESSAGES_MAX = 1_000;
+/** How often other partitions are told how far an import is, in nanoseconds. */
+const PROGRESS_NANOS = 50_000_000n;
+
 /**
- * The sequencer of one partition: documents in, commit records out. Pure: time and what the runs say
- * come in as data. Deciding and folding are one: the state after `step` is the state that a replay of its
+ * The sequencer of one partition: documents and messages in, commit records and messages out. Pure: time and what the
+ * runs say come in as data. Deciding and folding are one: the state after `step` is the state that a replay of its
  * record gives. It resolves on its own records before they are durable; where one turns out not to be,
  * the object is thrown away and another is made from the log (protocol 1.1.2).
  */
@@ -80,6 +119,9 @@ export class PartitionSequencer {
   readonly #partitions: number;
   readonly #current: CurrentState;
   readonly #clock: HybridClock;
+  readonly #table: TransactionTable;
+  readonly #coordinator: Coordinator;
+  readonly #participant: Participant;
   readonly #longValues = new LongValues();
   #schema: Schema;
   /** After the last record made, durable or not. */
@@ -87,6 +129,22 @@ export class PartitionSequencer {
   /** The last record that was made and is not known to be durable. */
   #undurable: DraftRecord | undefined;
   #leading = false;
+  /** Of the step under way. */
+  #now = 0n;
+  #items: DraftItem[] = [];
+  #outcomes: Told[] = [];
+  #messages: Sent[] = [];
+  #blobs = new Map<string, Uint8Array>();
+  /** Behind the last input that was taken. */
+  #nextInput: LogOffset;
+  /** Behind the last message that was taken, and those of coordinators that it came with. */
+  #nextMessage: LogOffset;
+  readonly #marks = new Map<PartitionNo, SendMark>();
+  readonly #changedMarks = new Set<PartitionNo>();
+  /** Of what was sent as coordinator, by receiver. */
+  readonly #sent = new Map<PartitionNo, number>();
+  /** What other partitions were told of an import. */
+  #progress = { closed: TX_NONE, at: 0n };
 
   constructor({
     partition,
@@ -100,9 +158,25 @@ export class PartitionSequencer {
     this.#partitions = partitions;
     this.#state = state;
     this.#schema = schema;
-    this.#current = new CurrentState(complete, cacheBytesMax);
+    // Among several partitions each unique value has a home; what stays on one is built in.
+    const ownersHere = ({ ident }: StoredDefinition): boolean =>
+      partitions === 1 || BUILT_IN.has(ident);
+    this.#current = new CurrentState(complete, cacheBytesMax, ownersHere);
     this.#current.indexed(state.next);
     this.#clock = new HybridClock(partition, state.clock);
+    this.#table = new TransactionTable(partition);
+    const waitingParts = new LockTable();
+    const desk = this.#desk();
+    this.#coordinator = new Coordinator(desk, this.#table, waitingParts);
+    this.#participant = new Participant(
+      desk,
+      this.#table,
+      this.#coordinator.lineLocks,
+      waitingParts,
+      () => this.#coordinator.released(),
+    );
+    this.#nextInput = state.lowWater;
+    this.#nextMessage = state.coordination;
   }
 
   get state(): LogState {
@@ -118,6 +192,42 @@ export class PartitionSequencer {
     return this.#current.bytes;
   }
 
+  /** Records before the manifest's cut that say of transactions that are still open, in order. */
+  get openRecords(): readonly LogOffset[] {
+    const { begun, prepared } = this.#state.open;
+    const records = new Set([
+      ...begun.flatMap(({ records: each }) => each),
+      ...prepared.map(({ record }) => record),
+    ]);
+    return [...records].toSorted((a, b) => a - b);
+  }
+
+  /**
+   * Takes what a record before the manifest's cut says of transactions that are still open. All of
+   * {@link openRecords} come here before the first {@link fold}.
+   */
+  reopen(offset: LogOffset, record: CommitRecord): void {
+    assert(record.kind === 'items', 'a claim opens nothing');
+    const { begun, prepared } = this.#state.open;
+    const isOpen = (item: Item): boolean => {
+      switch (item.kind) {
+        case 'begin':
+        case 'extend':
+        case 'retry':
+        case 'decided':
+        case 'refused':
+          return begun.some((each) => each.offset === item.offset && each.records.includes(offset));
+        case 'prepared':
+          return prepared.some(
+            (each) => each.record === offset && preparedText(each) === preparedText(item),
+          );
+        default:
+          return false;
+      }
+    };
+    for (const item of record.items) if (isOpen(item)) this.#table.fold(item);
+  }
+
   /** Folds a record of the log: a replay (I8). Records that admission refuses change nothing (I6). */
   fold(offset: LogOffset, record: CommitRecord): void {
     assert(!this.#leading, 'a leader folds its own records by making them');
@@ -127,7 +237,8 @@ export class PartitionSequencer {
     this.#clock.raise(state.clock);
     if (record.kind === 'epoch') return;
     for (const item of record.items) {
-      if (item.kind !== 'commit') continue;
+      this.#table.fold(item);
+      if (!isInForce(item)) continue;
       const facts: StoredFact[] = [];
       for (let row = item.from; row < item.to; row++) facts.push(record.facts.factAt(row));
       this.#foldFacts(facts, offset, false);
@@ -136,18 +247,68 @@ export class PartitionSequencer {
   }
 
   /** Its EPOCH was folded as the newest: from here on it makes the records. */
-  lead(): void {
+  lead(now: bigint): void {
     this.#leading = true;
+    this.#now = now;
+    this.#nextInput = this.#state.lowWater;
+    this.#nextMessage = this.#state.coordination;
+    for (const { peer, epoch, counter } of this.#state.marks)
+      this.#marks.set(peer, { epoch, counter });
+    this.#coordinator.lead();
   }
 
-  /** What must be loaded before these inputs can be resolved; ask until it is empty. */
-  needs(inputs: readonly Input[]): Need[] {
+  /** Behind the last input that was taken, or that has its outcome. */
+  get nextInput(): LogOffset {
+    const [, done] = this.#state.done.at(-1) ?? [0, this.#nextInput];
+    return done > this.#nextInput ? done : this.#nextInput;
+  }
+
+  /** When a step is due though nothing has come, by the wall clock. */
+  get nextDue(): bigint | undefined {
+    if (this.#participant.isWanting) return this.#now;
+    const due = this.#coordinator.nextDue();
+    if (!this.#hasProgress) return due;
+    const progress = this.#progress.at + PROGRESS_NANOS;
+    return due === undefined || progress < due ? progress : due;
+  }
+
+  /** Documents that wait for others, and transactions over partitions that are not over. */
+  get waiting(): { readonly documents: number; readonly begun: number; readonly prepared: number } {
+    return {
+      documents: this.#coordinator.waiting,
+      begun: this.#table.begun.size,
+      prepared: this.#table.prepared.size,
+    };
+  }
+
+  /** What must be loaded before a step with these can be made; ask until it is empty. */
+  needs({ inputs, messages }: StepInput): Need[] {
     if (this.#current.complete) return [];
-    return inputs.flatMap((input) =>
-      input.kind === 'document'
-        ? needsOf(input.document, this.#current, this.#schema, this.#longValues)
-        : [],
-    );
+    if (this.#partitions === 1) {
+      return inputs.flatMap((input) =>
+        input.kind === 'document'
+          ? needsOf(input.document, this.#current, this.#schema, this.#longValues)
+          : [],
+      );
+    }
+    const needs: Need[] = [];
+    const context = {
+      state: this.#current,
+      schema: this.#schema,
+      partition: this.#partition,
+      partitions: this.#partitions,
+      longValues: this.#longValues,
+    };
+    const planned = (document: TransactionDocument, hints: Hints): void =>
+      void needs.push(...needsOfPlanned(document, { ...context, hints }));
+    const works = (work: PartWork): void =>
+      void needs.push(...needsOfWork(work, context, () => false));
+    for (const input of inputs) if (input.kind === 'document') planned(input.document, NO_HINTS);
+    for (const { document, hints } of this.#coordinator.documents()) planned(document, hints);
+    for (const { message } of messages)
+      if (message.kind === 'prepare') works(decodeWork(message.content));
+    for (const work of this.#participant.works()) works(work);
+    return needs;
   }
 
   load(answers: readonly NeedAnswer[]): void {
@@ -160,40 +321,32 @@ export class PartitionSequencer {
   }
 
   /**
-   * Resolves inputs in the order of their offsets, each on the state that the ones before it leave. All
-   * that lie between the low-water mark and the last of them must be there: what is left out has no
-   * outcome, ever. Offsets that hold no input leave gaps.
+   * Takes inputs and messages in the order of their offsets, and does all that can be done then. Inputs are resolved on
+   * the state that the ones before them leave. All that lie between the low-water mark and the last of them must be
+   * there, once: what is left out has no outcome, ever. Offsets that hold no input leave gaps.
    * @param now the wall clock, in nanoseconds
    * @returns with the blobs that must be in the bucket before the record is in the log
    */
-  step(
-    inputs: readonly Input[],
-    now: bigint,
-  ): {
-    readonly record: DraftRecord;
-    readonly outcomes: readonly Outcome[];
-    readonly blobs: Contents;
-  } {
-    assert(inputs.length > 0, 'a step has inputs');
-    const record = this.#state.next;
-    const items: DraftItem[] = [];
-    const outcomes: Outcome[] = [];
-    let lowWater = this.#state.lowWater;
-    for (const input of inputs) {
-      const { offset } = input;
-      assert(offset >= lowWater && !isDone(this.#state, offset), 'I8: an input has one outcome');
-      const outcome = this.#decide(input, now, record);
-      outcomes.push(outcome);
-      items.push(itemOf(offset, outcome));
-      lowWater = logOffset(offset + 1);
+  step({ inputs, messages }: StepInput, now: bigint): Step {
+    assert(this.#leading && this.#undurable === undefined, 'a leader makes one record at a time');
+    this.#now = now;
+    if (this.#partitions > 1) {
+      for (const heard of messages) this.#hear(heard);
+      this.#coordinator.look();
+      this.#participant.look();
+      this.#advance();
     }
-    assert(items.length === inputs.length, 'I9: every input has exactly one outcome');
-    return { record: this.#finish(items, lowWater, now), outcomes, blobs: blobsOf(outcomes) };
+    for (const input of inputs) this.#take(input);
+    this.#tellProgress();
+    const isWorth =
+      this.#items.length > 0 || this.#nextMessage >= this.#state.coordination + MESSAGES_MAX;
+    return this.#finish(isWorth);
   }
 
   /** A record without items that moves the closed timestamp on to the clock. */
-  closedRecord(now: bigint): DraftRecord {
-    return this.#finish([], this.#state.lowWater, now);
+  closedRecord(now: bigint): Step {
+    this.#now = now;
+    return this.#finish(true);
   }
 
   /** The last record was appended at `offset`. */
@@ -206,10 +359,36 @@ export class PartitionSequencer {
     if (offset === assumed) return;
     // Another's record, void for everybody, came between.
     this.#current.moved(assumed, offset);
-    this.#state = { ...this.#state, next: logOffset(offset + 1) };
+    const { open } = this.#state;
+    this.#state = {
+      ...this.#state,
+      next: logOffset(offset + 1),
+      open: movedOpen(open, assumed, offset),
+    };
   }
 
-  #decide(input: Input, now: bigint, record: LogOffset): Outcome {
+  #take(input: Input): void {
+    const { offset } = input;
+    assert(offset >= this.#nextInput, 'inputs are taken in the order of their offsets');
+    this.#nextInput = logOffset(offset + 1);
+    if (this.#partitions > 1) {
+      // Above the low-water mark some have their outcome already.
+      if (isDone(this.#state, offset)) return;
+      if (input.kind === 'document') {
+        this.#coordinator.accept(offset, input.document);
+        this.#advance();
+        return;
+      }
+    }
+    assert(!isDone(this.#state, offset), 'I8: an input has one outcome');
+    const outcome = this.#decide(input);
+    const item = itemOf(offset, outcome);
+    this.#items.push(item);
+    this.#table.fold(item);
+    this.#outcomes.push({ offset, outcome });
+  }
+
+  #decide(input: Input): Outcome {
     if (input.kind === 'unreadable') return { kind: 'rejected', rejection: input.rejection };
     const { document } = input;
     try {
@@ -218,21 +397,17 @@ export class PartitionSequencer {
     } catch (error) {
       return { kind: 'rejected', rejection: rejectionOf(error) };
     }
-    const last = this.#clock.last;
-    const importing = this.#schema.mode === 'import';
-    const refusal = importing ? importTimeRefusal(document, last, now) : liveTimeRefusal(document);
-    if (refusal !== undefined) return { kind: 'rejected', rejection: refusal };
-    // In import mode time follows the data; `at` or else the next step.
-    const tx = this.#clock.tick(importing ? (document.at ?? 0n) : now);
-    assert(tx > this.#state.closed, 'I4: nothing is committed at or below a closed timestamp');
-    assert(tx > last, 'I3: a tx is never given twice and rises');
+    const { mode } = this.#schema;
+    const refusal = timeRefusal(document, mode, this.#clock.last, this.#now);
+    if (refusal !== undefined) return { kind: 'rejected', rejection: rejectionOf(refusal) };
+    const tx = this.#tick(document.at);
     const resolution = this.#resolve(document, tx);
-    const asserted = resolution.kind === 'commit' ? resolution.facts : [];
-    const contents = this.#longValues.contentsOf(asserted);
+    const contents = this.#contentsOf(resolution.kind === 'commit' ? resolution.facts : []);
     if (resolution.kind !== 'commit') return resolution;
     const { facts, ids } = resolution;
-    this.#foldFacts(facts, record, true);
-    return { kind: 'committed', tx, facts, ids, contents };
+    this.#checkNew(tx);
+    this.#foldFacts(facts, this.#state.next, true);
+    return { kind: 'committed', tx, facts, ids, participants: [], contents };
   }
 
   #resolve(document: TransactionDocument, tx: Tx): Resolution {
@@ -244,6 +419,149 @@ export class PartitionSequencer {
       partitions: this.#partitions,
       longValues: this.#longValues,
     });
+  }
+
+  /** In import mode time follows the data: what is asked for, or else the next step. */
+  #tick(at: bigint | undefined): Tx {
+    return this.#clock.tick(this.#schema.mode === 'import' ? (at ?? 0n) : this.#now);
+  }
+
+  /** The contents of blobs that facts assert, which are put before the record that has these. */
+  #contentsOf(facts: readonly StoredFact[]): Contents {
+    const contents = this.#longValues.contentsOf(facts);
+    for (const [sha256, content] of contents) this.#blobs.set(sha256, content);
+    return contents;
+  }
+
+  #checkNew(tx: Tx): void {
+    assert(tx > this.#state.closed, 'I4: nothing is committed at or below a closed timestamp');
+  }
+
+  #hear({ offset, message }: Heard): void {
+    assert(offset >= this.#nextMessage, 'messages are taken in the order of their offsets');
+    this.#nextMessage = logOffset(offset + 1);
+    switch (message.kind) {
+      case 'close':
+        return;
+      case 'prepare':
+        if (this.#isNew(message)) this.#participant.prepare(message);
+        break;
+      case 'decision':
+        if (this.#isNew(message)) this.#participant.decide(message);
+        break;
+      case 'vote':
+        this.#coordinator.vote(message);
+        break;
+      case 'done':
+        this.#coordinator.done(message);
+        break;
+      case 'lookup':
+        this.#participant.lookup(message);
+        break;
+      case 'found':
+        this.#coordinator.found(message);
+        break;
+      case 'progress':
+        if (this.#schema.mode === 'import') this.#clock.raise(message.closed);
+        break;
+      default:
+        unreachable(message);
+    }
+    this.#advance();
+  }
+
+  /** Messages of a coordinator that was replaced, and those that come twice, have no effect (protocol 1.3). */
+  #isNew({ id, mark }: PrepareMessage | DecisionMessage): boolean {
+    const peer = id.coordinator;
+    const known = this.#marks.get(peer);
+    if (
+      known !== undefined &&
+      (mark.epoch < known.epoch || (mark.epoch === known.epoch && mark.counter <= known.counter))
+    )
+      return false;
+    this.#marks.set(peer, mark);
+    this.#changedMarks.add(peer);
+    return true;
+  }
+
+  #advance(): void {
+    let isAnything = true;
+    while (isAnything) {
+      isAnything = this.#coordinator.advance();
+      if (isAnything) this.#participant.released();
+      if (this.#participant.advance()) isAnything = true;
+    }
+  }
+
+  /** Partitions without data close by the time of the one that an import enters by. */
+  #tellProgress(): void {
+    if (!this.#hasProgress || this.#now < this.#progress.at + PROGRESS_NANOS) return;
+    const { closed } = this.#state;
+    this.#progress = { closed, at: this.#now };
+    for (let to = 0; to < this.#partitions; to++) {
+      if (to === this.#partition) continue;
+      const message = { kind: 'progress', from: this.#partition, closed } as const;
+      this.#messages.push({ to: partitionNo(to), message });
+    }
+  }
+
+  /** Whether there is time of an import that others do not know of. Time that others have told is not told again. */
+  get #hasProgress(): boolean {
+    return (
+      this.#partitions > 1 &&
+      this.#schema.mode === 'import' &&
+      this.#state.lowWater > 0 &&
+      this.#state.closed > this.#progress.closed
+    );
+  }
+
+  #emit(item: DraftItem): void {
+    if (isInForce(item)) {
+      this.#checkNew(item.tx);
+      // Entities were known when it was resolved; what is committed later may have been dropped since.
+      this.#foldFacts(item.facts, this.#state.next, item.kind === 'commit');
+    }
+    this.#items.push(item);
+    this.#table.fold(item);
+  }
+
+  #send(to: PartitionNo, message: DraftMessage): void {
+    if (message.kind !== 'prepare' && message.kind !== 'decision') {
+      this.#messages.push({ to, message });
+      return;
+    }
+    const counter = (this.#sent.get(to) ?? 0) + 1;
+    this.#sent.set(to, counter);
+    const mark = { epoch: this.#state.admission.epoch, counter };
+    this.#messages.push({ to, message: { ...message, mark } });
+  }
+
+  #desk(): Desk {
+    const [schema, now, clock] = [() => this.#schema, () => this.#now, this.#clock];
+    return {
+      partition: this.#partition,
+      partitions: this.#partitions,
+      state: this.#current,
+      get schema() {
+        return schema();
+      },
+      get now() {
+        return now();
+      },
+      get last() {
+        return clock.last;
+      },
+      get clock() {
+        return endOfStep(clock.last);
+      },
+      longValues: this.#longValues,
+      tick: (at) => this.#tick(at),
+      contentsOf: (facts) => this.#contentsOf(facts),
+      raise: (seen) => clock.raise(seen),
+      emit: (item) => this.#emit(item),
+      send: (to, message) => this.#send(to, message),
+      tell: (offset, outcome) => void this.#outcomes.push({ offset, outcome }),
+    };
   }
 
   /** The schema first: whether a value is unique depends on it. */
@@ -259,20 +577,38 @@ export class PartitionSequencer {
     this.#current.fold(facts, this.#schema, offset, isOwn);
   }
 
-  #finish(items: readonly DraftItem[], lowWater: LogOffset, now: bigint): DraftRecord {
+  /** @param isWorth whether there is something to write */
+  #finish(isWorth: boolean): Step {
     assert(this.#leading && this.#undurable === undefined, 'a leader makes one record at a time');
-    const { admission, coordination, closed } = this.#state;
+    const [items, outcomes, messages] = [this.#items, this.#outcomes, this.#messages];
+    [this.#items, this.#outcomes, this.#messages] = [[], [], []];
+    const blobs = this.#blobs;
+    this.#blobs = new Map();
+    assert(isWorth || items.length === 0, 'what was made is written');
+    const record = isWorth ? this.#recordOf(items) : undefined;
+    this.#current.trim();
+    return { record, outcomes, messages, blobs };
+  }
+
+  #recordOf(items: readonly DraftItem[]): DraftRecord {
+    const { admission, closed } = this.#state;
     assert(admission.owner !== undefined, 'a leader was admitted');
-    if (this.#schema.mode === 'live') this.#clock.advance(now);
-    const promised = endOfStep(this.#clock.last);
+    if (this.#schema.mode === 'live') this.#clock.advance(this.#now);
+    const promised = this.#promised;
+    const least = this.#coordinator.least;
+    const marks = Array.from(this.#changedMarks, (peer): Mark => {
+      const mark = must(this.#marks.get(peer), 'a changed mark is one');
+      return { peer, ...mark };
+    });
+    this.#changedMarks.clear();
     const record: DraftRecord = {
       kind: 'items',
       epoch: admission.epoch,
       owner: admission.owner,
       seq: admission.seq + 1,
-      coordination,
-      marks: [],
-      lowWater,
+      coordination: this.#nextMessage,
+      marks,
+      lowWater: least ?? this.#nextInput,
       closed: promised > closed ? promised : closed,
       schemaTx: this.#schema.tx,
       items,
@@ -281,26 +617,20 @@ export class PartitionSequencer {
     assert(counts, 'I6: its own next record counts');
     this.#state = state;
     this.#undurable = record;
-    this.#current.trim();
     return record;
   }
-}
 
-/** Of all that was committed; a content that several transactions share stands once. */
-function blobsOf(outcomes: readonly Outcome[]): Contents {
-  const blobs = new Map<string, Uint8Array>();
-  for (const outcome of outcomes) {
-    if (outcome.kind !== 'committed') continue;
-    for (const [sha256, content] of outcome.contents) blobs.set(sha256, content);
+  /** Nothing will be committed at or below it: what is promised may yet be, from its time on. */
+  get #promised(): Tx {
+    const promised = endOfStep(this.#clock.last);
+    const { pinned } = this.#table;
+    return pinned === undefined || pinned > promised ? promised : asTx(pinned - 1n);
   }
-  return blobs;
 }
 
 /** `advance` looks at header and items only. */
 function withoutFacts(record: DraftRecord): CommitRecord {
-  const items = record.items.map((item) =>
-    item.kind === 'commit' ? { ...item, from: 0, to: 0 } : item,
-  );
+  const items = record.items.map((item) => (isInForce(item) ? { ...item, from: 0, to: 0 } : item));
   return { ...record, items, facts: NO_FACTS };
 }
 
@@ -313,33 +643,4 @@ function itemOf(offset: LogOffset, outcome: Outcome): DraftItem {
     case 'duplicate':
       return { kind: 'duplicate', offset, tx: outcome.tx };
   }
-}
-
-function liveTimeRefusal({ at }: TransactionDocument): Rejection | undefined {
-  if (at === undefined) return undefined;
-  return {
-    code: 'import-time-invalid',
-    detail: 'The transaction asks for a commit time, and the database is live.',
-    hint: 'Times can be given while a database is in import mode. Keep the time as an attribute instead.',
-  };
-}
-
-function importTimeRefusal(
-  { at }: TransactionDocument,
-  last: bigint,
-  now: bigint,
-): Rejection | undefined {
-  if (at === undefined) return undefined;
-  const reason =
-    at < last
-      ? `lies before the last transaction, ${formatNanos(last)}`
-      : at > now
-        ? `lies in the future; it is ${formatNanos(now)}`
-        : undefined;
-  if (reason === undefined) return undefined;
-  return {
-    code: 'import-time-invalid',
-    detail: `The commit time ${formatNanos(at)} ${reason}.`,
-    hint: 'Import transactions in the order of their times.',
-  };
 }

@@ -263,11 +263,3 @@ test('facts come in eavt order, a retract before the assert of its attribute', (
     ),
   ).toEqual(['+a z 1', '+b a 1', '-b z 9', '+b z 1']);
 });
-
-test('a transaction over two partitions is refused and says which', () => {
-  const sequence = new Sequence({}, 2);
-  const outcome = sequence.transact({
-    ops: ['a', 'b', 'c', 'd', 'e'].map((entity) => add(`{${entity}}1`, 'attribute', 1)),
-  });
-  expect(brief(outcome)).toBe('partitions-spanned');
-});

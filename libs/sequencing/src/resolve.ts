@@ -1,7 +1,7 @@
-import { assert, compareUtf8 } from '@pyralog/base';
+import { assert } from '@pyralog/base';
 import { type Rejection, TABLE_ATTRIBUTES_MAX } from '@pyralog/format';
 import {
-  compareValues,
+  compareCanonical,
   definitionFacts,
   type StoredFact,
   FACTS_MAX,
@@ -21,7 +21,6 @@ import { Changes } from './changes.ts';
 import { checkCondition } from './conditions.ts';
 import type { ResolveContext } from './context.ts';
 import { define, isDefinition, schemaAfter } from './definitions.ts';
-import { checkEntityHome } from './partitions.ts';
 import { quoted } from './refusals.ts';
 import { temporaryIds } from './temporary-ids.ts';
 import { checkUnique } from './unique.ts';
@@ -94,7 +93,8 @@ function resolveOrThrow(document: TransactionDocument, context: ResolveContext):
   const attributes = new Attributes(defined.schema, operations);
   const changes = new Changes(context, attributes, temporary);
   changes.collect(operations);
-  if (document.id !== undefined) claimKey(document.id, document.contentHash, changes);
+  if (document.id !== undefined)
+    claimKey(OWN_TX_ENTITY, document.id, document.contentHash, changes);
   const written = changes.facts();
   checkUnique(written, attributes, context);
   const inferred = inferredFacts(attributes, context);
@@ -108,13 +108,15 @@ function resolveOrThrow(document: TransactionDocument, context: ResolveContext):
   };
 }
 
-function claimKey(id: string, contentHash: string, changes: Changes): void {
+/** @param entity of the transaction */
+export function claimKey(entity: string, id: string, contentHash: string, changes: Changes): void {
   const text = (value: string) => ({ value: { type: 'string', value }, plain: false }) as const;
-  changes.assert(OWN_TX_ENTITY, TX_KEY, text(id));
-  changes.assert(OWN_TX_ENTITY, TX_KEY_HASH, text(contentHash));
+  changes.assert(entity, TX_KEY, text(id));
+  changes.assert(entity, TX_KEY_HASH, text(contentHash));
 }
 
-function withMeta(
+/** Operations, and those that its meta stands for. */
+export function withMeta(
   operations: readonly InputOperation[],
   { meta }: TransactionDocument,
 ): readonly InputOperation[] {
@@ -125,12 +127,11 @@ function withMeta(
   ];
 }
 
-/** The definitions that first uses make. @throws attribute-invalid, partitions-spanned */
+/** The definitions that first uses make. @throws attribute-invalid */
 function inferredFacts(attributes: Attributes, context: ResolveContext): readonly StoredFact[] {
   const facts: StoredFact[] = [];
   for (const definition of attributes.inferred) {
     for (const said of definitionFacts(definition)) {
-      if (facts.length === 0) checkEntityHome(said.entity, context);
       facts.push({ ...said, tx: context.tx, operation: 'assert' });
     }
   }
@@ -143,25 +144,19 @@ function merged(
   inferred: readonly StoredFact[],
 ): readonly StoredFact[] {
   if (defined.length === 0 && inferred.length === 0) return data;
-  return [...data, ...defined, ...inferred].sort(canonicalOrder);
+  return inCanonicalOrder([...data, ...defined, ...inferred]);
 }
 
-function canonicalOrder(a: StoredFact, b: StoredFact): number {
-  return (
-    compareUtf8(a.entity, b.entity) ||
-    compareUtf8(a.attribute, b.attribute) ||
-    (a.operation === b.operation
-      ? compareValues(a.value, b.value)
-      : a.operation === 'retract'
-        ? -1
-        : 1)
-  );
+/** Facts of one transaction by entity, attribute, retracts before asserts, value. */
+export function inCanonicalOrder(facts: StoredFact[]): StoredFact[] {
+  return facts.sort(compareCanonical);
 }
 
 /** Distinct attributes of one record of the log. */
 const RECORD_ATTRIBUTES_MAX = TABLE_ATTRIBUTES_MAX;
 
-function checkSize(facts: readonly StoredFact[]): void {
+/** @throws transaction-too-large */
+export function checkSize(facts: readonly StoredFact[]): void {
   if (facts.length > FACTS_MAX) {
     throw new PyralogError(
       'transaction-too-large',

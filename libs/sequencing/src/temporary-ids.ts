@@ -106,11 +106,22 @@ export interface Placement {
   readonly partitions: number;
 }
 
+/** What names in a document stand for. */
+export interface Names {
+  /**
+   * The entity that a name stands for.
+   * @throws document-invalid for a temporary id that no operation is about
+   */
+  resolve(name: string): string;
+  /** Whether an entity begins with this transaction, so that nothing of it is in force. */
+  isNew(entity: string): boolean;
+}
+
 /**
  * What the temporary ids of one document become: the entity that holds an identity value of the group
  * in the state before (upsert), or a new one.
  */
-export class TemporaryIds {
+export class TemporaryIds implements Names {
   readonly #groups: TemporaryGroups;
   readonly #tx: string;
   readonly #entities = new Map<string, string>();
@@ -149,10 +160,6 @@ export class TemporaryIds {
     }
   }
 
-  /**
-   * The entity that a name in the document stands for.
-   * @throws document-invalid for a temporary id that no operation is about
-   */
   resolve(name: string): string {
     if (!isTemporaryId(name)) return name;
     if (name === OWN_TX_ENTITY) return this.#tx;
@@ -164,7 +171,6 @@ export class TemporaryIds {
     );
   }
 
-  /** Whether an entity begins with this transaction, so that nothing of it is in force. */
   isNew(entity: string): boolean {
     return entity === this.#tx || this.#minted.has(entity);
   }

@@ -1,7 +1,6 @@
 import { type StoredFact, PyralogError } from '@pyralog/model';
 import type { Attributes } from './attributes.ts';
 import type { ResolveContext } from './context.ts';
-import { checkClaimHome } from './partitions.ts';
 import { quoted, shown } from './refusals.ts';
 import { type ValueKey, valueKey } from './value-set.ts';
 
@@ -16,7 +15,7 @@ interface Claim {
 /**
  * Uniqueness is a rule of the state after: a value that its holder gives up in the same transaction is
  * free for another entity.
- * @throws unique-conflict, partitions-spanned
+ * @throws unique-conflict
  */
 export function checkUnique(
   facts: readonly StoredFact[],
@@ -27,7 +26,6 @@ export function checkUnique(
   for (const fact of facts) {
     const { attribute, value, entity } = fact;
     if (attributes.find(attribute)?.unique === undefined) continue;
-    checkClaimHome(attribute, value, context);
     claims ??= new Map();
     let byValue = claims.get(attribute);
     if (byValue === undefined) claims.set(attribute, (byValue = new Map()));

@@ -72,16 +72,21 @@ export async function databaseInfo(name: string, objects: ObjectStore): Promise<
   return decodeDatabaseInfo(bytes, key);
 }
 
+/** Partitions of a database at most. */
+const DATABASE_PARTITIONS_MAX = 64;
+
 /** What is written of a new database. */
 function newDatabase(
   name: string,
   { partitions = 1, strict = false, mode = 'live' }: CreateOptions,
   { rand, clock }: { readonly rand: Rand; readonly clock: Clock },
 ): DatabaseInfo {
-  if (partitions !== 1) {
-    throw new PyralogError('parameter-invalid', `partitions: ${partitions} is not 1.`, {
-      hint: 'Databases have one partition until transactions can span several.',
-    });
+  if (!Number.isInteger(partitions) || partitions < 1 || partitions > DATABASE_PARTITIONS_MAX) {
+    throw new PyralogError(
+      'parameter-invalid',
+      `partitions: ${partitions} is not a whole number from 1 to ${DATABASE_PARTITIONS_MAX}.`,
+      { hint: 'One is enough for a process; in a cluster each can be led by another process.' },
+    );
   }
   return {
     formatVersion: 0,

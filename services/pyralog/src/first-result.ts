@@ -1,14 +1,18 @@
-import type { TransactionDocument } from '@pyralog/model';
+import type { TransactionDocument, Tx } from '@pyralog/model';
 import type { DatabaseReader } from '@pyralog/reading';
 import { FirstIds, type IdentityClaim, type Placement } from '@pyralog/sequencing';
 
-/** What the temporary ids of a document became when it was committed first, as {@link Placement} tells. */
+/**
+ * What the temporary ids of a document became when it was committed first.
+ * @param placement what they were made of
+ * @param tx of the transaction
+ */
 export async function firstIds(
   document: TransactionDocument,
   placement: Placement,
+  tx: Tx,
   reader: DatabaseReader,
 ): Promise<ReadonlyMap<string, string>> {
-  const { tx } = placement;
   const ids = new FirstIds(document, await reader.schemaAt(tx));
   const holders = new Map<IdentityClaim, string>();
   for (const claim of ids.claims) {

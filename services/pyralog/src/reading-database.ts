@@ -22,45 +22,53 @@ import type { DatabaseInfo, Rejection } from '@pyralog/format';
 import {
   type Fact,
   isPyralogError,
+  isReference,
+  isVisible,
+  type PartitionNo,
   partitionNo,
+  partitionOfTx,
   PyralogError,
   type StoredFact,
   type TransactionDocument,
+  tx as asTx,
+  TX_START,
   type Tx,
+  txEntity,
 } from '@pyralog/model';
-import { DatabaseReader, type PartitionReader } from '@pyralog/reading';
+import { DatabaseReader, type PartitionReader, type Partitions } from '@pyralog/reading';
 import type { Clock } from '@pyralog/runtime';
 import type { Contents } from '@pyralog/sequencing';
 import { firstIds } from './first-result.ts';
 import { VERSION } from './version.ts';
 
-const PARTITION = partitionNo(0);
-
 /** What a database answers of its reader alone, whoever writes to it. */
 export abstract class ReadingDatabase implements Database {
   readonly name: string;
   protected readonly info: DatabaseInfo;
-  protected readonly partition: PartitionReader;
+  protected readonly partitions: Partitions;
   protected readonly reader: DatabaseReader;
   /** Ends what follows it. */
   protected readonly stop: AbortController = new AbortController();
 
   protected constructor(
     info: DatabaseInfo,
-    partition: PartitionReader,
+    partitions: Partitions,
     clock: Clock,
-    requestClosed: () => void,
+    requestClosed: (partition: PartitionNo) => void,
   ) {
     this.name = info.name;
     this.info = info;
-    this.partition = partition;
-    this.reader = new DatabaseReader({ reader: partition, clock, requestClosed });
+    this.partitions = partitions;
+    this.reader = new DatabaseReader({ partitions, clock, requestClosed });
   }
 
   abstract transact(document: Uint8Array): Promise<CommitResult>;
 
   /** What does not work at the moment; it is tried again until it does. */
   abstract troubles(): readonly Trouble[];
+
+  /** The same of one partition. */
+  protected abstract troublesOf(partition: PartitionNo): readonly Trouble[];
 
   /** Whether what it acknowledges survives the end of this process. */
   protected abstract readonly isDurable: boolean;
@@ -108,9 +116,14 @@ export abstract class ReadingDatabase implements Database {
   }
 
   async status(): Promise<StatusAnswer> {
-    const { schema, index } = this.partition;
-    const sum = (sizes: readonly { readonly bytes: number }[] | undefined): number =>
-      sizes?.reduce((all, { bytes }) => all + bytes, 0) ?? 0;
+    const { all, first } = this.partitions;
+    const { schema } = first;
+    const sum = (of: 'segments' | 'runs'): number => {
+      let bytes = 0;
+      for (const { index } of all)
+        for (const file of index.manifest?.[of] ?? []) bytes += file.bytes;
+      return bytes;
+    };
     return {
       database: this.name,
       id: this.info.id,
@@ -118,8 +131,8 @@ export abstract class ReadingDatabase implements Database {
       strict: schema.strict,
       version: VERSION,
       durable: this.isDurable,
-      partitions: [this.#partitionStatus()],
-      bytes: { segments: sum(index.manifest?.segments), runs: sum(index.manifest?.runs) },
+      partitions: all.map((reader) => this.#partitionStatus(reader)),
+      bytes: { segments: sum('segments'), runs: sum('runs') },
     };
   }
 
@@ -130,10 +143,25 @@ export abstract class ReadingDatabase implements Database {
     return this.transact(Buffer.from(JSON.stringify(document)));
   }
 
-  /** What temporary ids became in the transaction `tx` of a document. */
-  protected idsOf(document: TransactionDocument, tx: Tx): Promise<ReadonlyMap<string, string>> {
-    const placement = { tx, partition: PARTITION, partitions: this.info.partitions };
-    return firstIds(document, placement, this.reader);
+  /**
+   * What temporary ids became in the transaction `tx` of a document.
+   * @param facts that it wrote
+   */
+  protected async idsOf(
+    document: TransactionDocument,
+    tx: Tx,
+    facts: readonly StoredFact[],
+  ): Promise<ReadonlyMap<string, string>> {
+    const { partitions } = this.info;
+    const partition = partitionNo(partitionOfTx(tx) % partitions);
+    const own = txEntity(tx);
+    const start = facts.find(({ entity, attribute }) => entity === own && attribute === TX_START);
+    const mintedAt = start?.value;
+    const made =
+      mintedAt !== undefined && !isReference(mintedAt) && mintedAt.type === 'int'
+        ? asTx(mintedAt.value)
+        : tx;
+    return firstIds(document, { tx: made, partition, partitions }, tx, this.reader);
   }
 
   /** What the writer of a rejected document is told. */
@@ -152,7 +180,7 @@ export abstract class ReadingDatabase implements Database {
     known: Contents,
   ): Promise<readonly Fact[]> {
     try {
-      return await this.reader.wholeFacts(stored, known);
+      return await this.reader.wholeFacts(visible(stored, tx, this.info.partitions), known);
     } catch (error) {
       if (!isPyralogError(error)) throw error;
       const { code, message, hint } = error;
@@ -166,14 +194,13 @@ export abstract class ReadingDatabase implements Database {
 
   /** The first result of a document that is committed already. */
   protected async firstResult(document: TransactionDocument, tx: Tx): Promise<CommitResult> {
-    const { facts } = await this.reader.transaction(tx);
-    return { tx, facts, ids: await this.idsOf(document, tx), duplicate: true };
+    const { facts } = await this.reader.transaction(tx, { await: tx });
+    return { tx, facts, ids: await this.idsOf(document, tx, facts), duplicate: true };
   }
 
-  #partitionStatus(): PartitionStatus {
-    const { state, closed, liveFacts, index } = this.partition;
+  #partitionStatus({ state, closed, liveFacts, index }: PartitionReader): PartitionStatus {
     return {
-      partition: PARTITION,
+      partition: index.partition,
       epoch: state.admission.epoch,
       owner: state.admission.owner ?? '',
       logEnd: state.next,
@@ -182,7 +209,14 @@ export abstract class ReadingDatabase implements Database {
       liveFacts,
       manifest: index.manifest?.number ?? 0,
       runs: index.runs.length,
-      troubles: this.troubles(),
+      troubles: this.troublesOf(index.partition),
     };
   }
+}
+
+/** What answers have of a transaction of one partition. */
+function visible(facts: readonly StoredFact[], tx: Tx, partitions: number): readonly StoredFact[] {
+  if (partitions === 1) return facts;
+  const partition = partitionNo(partitionOfTx(tx) % partitions);
+  return facts.filter(({ entity }) => isVisible(entity, partition));
 }

@@ -27,6 +27,7 @@ export class DocumentQueue implements Inbox {
   #bytes = 0;
   #next: LogOffset = logOffset(0);
   #closed = false;
+  readonly isKept = false;
   onArrival: () => void = () => undefined;
 
   constructor(bounds: QueueBounds) {
@@ -64,12 +65,12 @@ export class DocumentQueue implements Inbox {
     this.#closed = true;
   }
 
-  begin(from: LogOffset): void {
-    this.#next = from;
+  begin(_from: LogOffset, free: LogOffset): void {
+    this.#next = free;
   }
 
-  take(): readonly Taken[] {
-    const group = this.#queue.splice(0, groupLength(this.#queue));
+  take(max?: number): readonly Taken[] {
+    const group = this.#queue.splice(0, groupLength(this.#queue, max));
     for (const { bytes } of group) this.#bytes -= bytes;
     const inputs = inputsFrom(
       this.#next,

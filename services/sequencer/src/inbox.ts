@@ -27,15 +27,18 @@ const GROUP_BYTES_MAX: number = 256 * 1024;
 export interface Inbox {
   /** Whether there is something to take. */
   readonly waiting: boolean;
+  /** Whether what is not taken stays where it is, so that nobody has to be told that there is no room. */
+  readonly isKept: boolean;
   /** Told when something has come. Set once, by the leader. */
   onArrival: () => void;
   /**
-   * The leader begins, or begins again after a failure, on a log whose low-water mark is `from`: the
-   * next input is that one, whatever was taken before.
+   * The leader begins, or begins again after a failure, whatever was taken before.
+   * @param from the first input that may have no outcome: one that is kept is taken again from there on
+   * @param free behind all that have outcomes, or were taken: one that is not kept goes on from there
    */
-  begin(from: LogOffset): void;
-  /** Takes what has come, in order, up to the bounds of a group. */
-  take(): readonly Taken[];
+  begin(from: LogOffset, free: LogOffset): void;
+  /** Takes what has come, in order, up to the bounds of a group. @param max of that, fewer */
+  take(max?: number): readonly Taken[];
   /** It cannot be taken for some time. Writers who wait here are told; what is replayed comes with the next `begin`. */
   refuse(error: PyralogError): void;
   /** Nothing more comes. What others wait for here is still to be taken. */
@@ -43,11 +46,14 @@ export interface Inbox {
 }
 
 /** How many of what waits, in order, make a group. */
-export function groupLength(waiting: readonly { readonly bytes: number }[]): number {
+export function groupLength(
+  waiting: readonly { readonly bytes: number }[],
+  max: number = GROUP_INPUTS_MAX,
+): number {
   let bytes = 0;
   let count = 0;
   for (const each of waiting) {
-    if (count === GROUP_INPUTS_MAX) break;
+    if (count >= Math.min(max, GROUP_INPUTS_MAX)) break;
     if (count > 0 && bytes + each.bytes > GROUP_BYTES_MAX) break;
     bytes += each.bytes;
     count++;

@@ -6,3 +6,6 @@ export type { LeaderIndex } from './leadership.ts';
 export * from './log-reach.ts';
 export * from './input.ts';
 export * from './topic-inbox.ts';
+export * from './mailbox.ts';
+export * from './message-queue.ts';
+export * from './topic-mailbox.ts';

@@ -24,6 +24,7 @@ import { describe, expect, test } from 'vitest';
 import type { BlobStore } from './blobs.ts';
 import { DocumentQueue } from './document-queue.ts';
 import { PartitionLeader } from './leader.ts';
+import { NO_MAILBOX, NO_POST } from './mailbox.ts';
 
 const topic: TopicPartition = { topic: 'main.commits', partition: partitionNo(0) };
 
@@ -166,6 +167,8 @@ class World {
       blobs: this.blobs,
       cacheBytesMax: 1e9,
       inbox: this.queue,
+      mailbox: NO_MAILBOX,
+      post: NO_POST,
       publish: (offset, record) => {
         if (offset >= this.published.length) this.published.push(record);
       },

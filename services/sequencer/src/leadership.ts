@@ -29,12 +29,11 @@ import {
 } from '@pyralog/runtime';
 import {
   type Contents,
-  type Input,
   type Need,
   type NeedAnswer,
-  NO_CONTENTS,
-  type Outcome,
   PartitionSequencer,
+  type Step,
+  type StepInput,
 } from '@pyralog/sequencing';
 import { type BlobStore, putBlobs } from './blobs.ts';
 import { checkLogReach } from './log-reach.ts';
@@ -152,32 +151,40 @@ export class Leadership implements Disposable {
   }
 
   /**
-   * Commits inputs as one record, or without any moves the closed timestamp on.
+   * Takes inputs and messages into one step, and makes what it comes to durable. What it comes to may leave then.
    * @param sequencer as {@link leading} has just given it
+   * @param isClosing whether the closed timestamp moves on though nothing else is written
    * @throws Unresolved where one of these inputs cannot be resolved; nothing was written
    */
   async commit(
     sequencer: PartitionSequencer,
-    inputs: readonly Input[],
-  ): Promise<readonly Outcome[]> {
-    const { publish } = this.#options;
-    const { record, outcomes, blobs, bytes } = await this.#resolve(sequencer, inputs);
-    await this.#putBlobs(record, blobs);
-    const offset = await this.#append(sequencer, record, bytes);
-    sequencer.durable(offset);
-    publish(offset, decodeCommitRecord(bytes));
-    assert(outcomes.length === inputs.length, 'I9: every input has one outcome');
-    return outcomes;
+    taken: StepInput,
+    isClosing: boolean,
+  ): Promise<Pick<Step, 'outcomes' | 'messages'>> {
+    const step = await this.#resolve(sequencer, taken, isClosing);
+    const { record } = step;
+    if (record !== undefined) {
+      const bytes = encodeCommitRecord(record);
+      await this.#putBlobs(record, step.blobs);
+      const offset = await this.#append(sequencer, record, bytes);
+      sequencer.durable(offset);
+      this.#options.publish(offset, decodeCommitRecord(bytes));
+    }
+    return step;
   }
 
   /**
-   * What the inputs mean, as one record. Nothing has left the process when it fails.
+   * What they mean, as one record. Nothing has left the process when it fails.
    * @throws Unresolved where that is for one of these inputs: damage in what it reads, or a defect
    */
-  async #resolve(sequencer: PartitionSequencer, inputs: readonly Input[]): Promise<Resolved> {
+  async #resolve(
+    sequencer: PartitionSequencer,
+    taken: StepInput,
+    isClosing: boolean,
+  ): Promise<Step> {
     const { clock, index } = this.#options;
     try {
-      for (let needs = sequencer.needs(inputs); needs.length > 0; needs = sequencer.needs(inputs)) {
+      for (let needs = sequencer.needs(taken); needs.length > 0; needs = sequencer.needs(taken)) {
         sequencer.load(await index.answer(needs));
       }
     } catch (error) {
@@ -186,11 +193,10 @@ export class Leadership implements Disposable {
     }
     try {
       const now = clock.nowNanos();
-      const { record, outcomes, blobs } =
-        inputs.length === 0
-          ? { record: sequencer.closedRecord(now), outcomes: [], blobs: NO_CONTENTS }
-          : sequencer.step(inputs, now);
-      return { record, outcomes, blobs, bytes: encodeCommitRecord(record) };
+      const step = sequencer.step(taken, now);
+      if (step.record !== undefined || !isClosing) return step;
+      const { record } = sequencer.closedRecord(now);
+      return { ...step, record };
     } catch (error) {
       throw this.#defect(sequencer, error);
     }
@@ -294,13 +300,6 @@ export class Leadership implements Disposable {
   }
 }
 
-interface Resolved {
-  readonly record: DraftRecord;
-  readonly outcomes: readonly Outcome[];
-  readonly blobs: Contents;
-  readonly bytes: Uint8Array;
-}
-
 /** An input could not be resolved for a reason of its own. Never leaves the service: the caller gets the cause. */
 export class Unresolved extends Error {
   override readonly name = 'Unresolved';
@@ -358,8 +357,25 @@ async function recover(options: LeadershipOptions): Promise<PartitionSequencer> 
     complete: empty,
     cacheBytesMax,
   });
+  for (const offset of sequencer.openRecords)
+    sequencer.reopen(offset, await recordAt(options, offset));
   await replay(options, sequencer, end);
   return sequencer;
+}
+
+/** One record of the log that is known to be there. @throws offset-out-of-range, object-missing */
+async function recordAt(
+  { log, topic }: LeadershipOptions,
+  offset: LogOffset,
+): Promise<CommitRecord> {
+  for await (const [first] of log.read(topic, offset, { follow: false, batchBytesMax: 1 })) {
+    if (first?.offset === offset) return recordOf(topic, first);
+    break;
+  }
+  throw new PyralogError(
+    'object-missing',
+    `Record ${offset} of ${topic.topic}/${topic.partition} is not there, and a transaction that it tells of is open.`,
+  );
 }
 
 async function replay(
@@ -383,7 +399,7 @@ async function campaign(options: LeadershipOptions, sequencer: PartitionSequence
     const { owner, offset } = await appendEpoch(options, sequencer.state.admission.epoch);
     await replay(options, sequencer, logOffset(offset + 1));
     if (sequencer.state.admission.owner !== owner) continue;
-    sequencer.lead();
+    sequencer.lead(options.clock.nowNanos());
     return;
   }
 }
@@ -392,7 +408,7 @@ async function campaign(options: LeadershipOptions, sequencer: PartitionSequence
 async function reclaim(options: LeadershipOptions, seen: Epoch): Promise<PartitionSequencer> {
   const { owner } = await appendEpoch(options, seen);
   const sequencer = await recover(options);
-  if (sequencer.state.admission.owner === owner) sequencer.lead();
+  if (sequencer.state.admission.owner === owner) sequencer.lead(options.clock.nowNanos());
   else await campaign(options, sequencer);
   return sequencer;
 }

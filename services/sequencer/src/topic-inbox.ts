@@ -39,6 +39,7 @@ export class TopicInbox implements Inbox {
   /** Where it was begun last. */
   #begun: LogOffset | undefined;
   #closed = false;
+  readonly isKept = true;
   onArrival: () => void = () => undefined;
 
   constructor(options: TopicInboxOptions) {
@@ -61,8 +62,8 @@ export class TopicInbox implements Inbox {
       : new Reading(this.#options, from, pauseMillis, () => this.onArrival());
   }
 
-  take(): readonly Taken[] {
-    return this.#reading?.take() ?? [];
+  take(max?: number): readonly Taken[] {
+    return this.#reading?.take(max) ?? [];
   }
 
   refuse(): void {
@@ -108,8 +109,8 @@ class Reading {
     this.#wake();
   }
 
-  take(): readonly Taken[] {
-    const group = this.ahead.splice(0, groupLength(this.ahead));
+  take(max?: number): readonly Taken[] {
+    const group = this.ahead.splice(0, groupLength(this.ahead, max));
     for (const { bytes } of group) this.#bytes -= bytes;
     this.#wake();
     return group.map(({ input }) => ({

@@ -1,8 +1,10 @@
-import { decodeCommitRecord, type ItemsRecord } from '@pyralog/format';
+import { decodeCommitRecord, isOutcome, type ItemsRecord } from '@pyralog/format';
 import type { StoredRecord } from '@pyralog/log';
 import {
   formatValue,
   isReference,
+  isVisible,
+  partitionNo,
   partitionOfTx,
   type StoredFact,
   type StoredValue,
@@ -19,6 +21,8 @@ export interface Finding {
 
 /** What became of one input, in a record of a commit log. */
 export interface LoggedOutcome {
+  /** Its place among the items of the record. */
+  readonly item?: number | undefined;
   /** Offset of the input in the input of its partition. */
   readonly input: number;
   readonly result:
@@ -39,6 +43,16 @@ export interface LoggedRecord {
   readonly counts: boolean;
   readonly closed: bigint;
   readonly outcomes: readonly LoggedOutcome[];
+  /** What other partitions decided of parts that this one had promised. */
+  readonly parts: readonly LoggedPart[];
+}
+
+/** What a transaction that another partition coordinates wrote on this one. */
+interface LoggedPart {
+  /** Its place among the items of the record; outcomes have theirs. */
+  readonly item?: number | undefined;
+  readonly tx: bigint;
+  readonly facts: readonly StoredFact[];
 }
 
 /** What was given to a partition. */
@@ -136,30 +150,63 @@ export class CommitLog {
     if (record.kind === 'epoch') {
       const counts = epoch > at.epoch;
       if (counts) this.#at = { epoch, owner, seq: 0 };
-      return { partition, offset, owner, epoch, seq: 0, counts, closed: 0n, outcomes: [] };
+      return {
+        partition,
+        offset,
+        owner,
+        epoch,
+        seq: 0,
+        counts,
+        closed: 0n,
+        outcomes: [],
+        parts: [],
+      };
     }
     const { seq, closed } = record;
     const counts = epoch === at.epoch && owner === at.owner && seq === at.seq + 1;
     if (counts) this.#at = { epoch, owner, seq };
-    return { partition, offset, owner, epoch, seq, counts, closed, outcomes: outcomesIn(record) };
+    const outcomes = outcomesIn(record, partition);
+    const parts = partsIn(record, partition);
+    return { partition, offset, owner, epoch, seq, counts, closed, outcomes, parts };
   }
 }
 
-function outcomesIn({ items, facts }: ItemsRecord): readonly LoggedOutcome[] {
-  return items.map((item): LoggedOutcome => {
-    const input = item.offset;
-    switch (item.kind) {
+function outcomesIn({ items, facts }: ItemsRecord, partition: number): readonly LoggedOutcome[] {
+  return items.flatMap((each, item): LoggedOutcome[] => {
+    if (!isOutcome(each)) return [];
+    const input = each.offset;
+    switch (each.kind) {
       case 'rejected':
-        return { input, result: { kind: 'rejected', code: item.rejection.code } };
+      case 'refused':
+        return [{ item, input, result: { kind: 'rejected', code: each.rejection.code } }];
       case 'duplicate':
-        return { input, result: { kind: 'duplicate', tx: item.tx } };
-      case 'commit': {
-        const written: StoredFact[] = [];
-        for (let row = item.from; row < item.to; row++) written.push(facts.factAt(row));
-        return { input, result: { kind: 'commit', tx: item.tx, facts: written } };
+        return [{ item, input, result: { kind: 'duplicate', tx: each.tx } }];
+      case 'commit':
+      case 'decided': {
+        const written = factsIn(facts, each, partition);
+        return [{ item, input, result: { kind: 'commit', tx: each.tx, facts: written } }];
       }
     }
   });
+}
+
+function partsIn({ items, facts }: ItemsRecord, partition: number): readonly LoggedPart[] {
+  return items.flatMap((each, item) =>
+    each.kind === 'committed'
+      ? [{ item, tx: each.tx, facts: factsIn(facts, each, partition) }]
+      : [],
+  );
+}
+
+/** What answers have of rows. */
+function factsIn(
+  facts: ItemsRecord['facts'],
+  { from, to }: { readonly from: number; readonly to: number },
+  partition: number,
+): readonly StoredFact[] {
+  const written: StoredFact[] = [];
+  for (let row = from; row < to; row++) written.push(facts.factAt(row));
+  return written.filter(({ entity }) => isVisible(entity, partitionNo(partition)));
 }
 
 /** An outcome that counts, at its place. */
@@ -181,12 +228,11 @@ export function outcomesOf(records: readonly LoggedRecord[]): readonly PlacedOut
 /** Transactions that count, by tx. Parts on several partitions are one transaction by their tx. */
 export function transactionsOf(records: readonly LoggedRecord[]): readonly Transaction[] {
   const parts = new Map<bigint, Part[]>();
-  for (const { partition, place, result } of outcomesOf(records)) {
-    if (result.kind !== 'commit') continue;
-    const known = parts.get(result.tx);
-    const part = { partition, place, facts: result.facts };
-    if (known === undefined) parts.set(result.tx, [part]);
-    else if (partition === partitionOfTx(asTx(result.tx))) known.unshift(part);
+  for (const { partition, place, tx, facts } of writtenIn(records)) {
+    const known = parts.get(tx);
+    const part = { partition, place, facts };
+    if (known === undefined) parts.set(tx, [part]);
+    else if (partition === partitionOfTx(asTx(tx))) known.unshift(part);
     else known.push(part);
   }
   return [...parts]
@@ -197,6 +243,21 @@ export function transactionsOf(records: readonly LoggedRecord[]): readonly Trans
       parts: its,
     }))
     .toSorted(byTx);
+}
+
+/** What records that count brought into force, in the order of the logs, partition by partition. */
+function* writtenIn(
+  records: readonly LoggedRecord[],
+): Generator<LoggedPart & { readonly partition: number; readonly place: number }> {
+  let place = 0;
+  for (const { partition, counts, outcomes, parts } of records) {
+    if (!counts) continue;
+    const own = outcomes.flatMap(({ item, result }): LoggedPart[] =>
+      result.kind === 'commit' ? [{ item, tx: result.tx, facts: result.facts }] : [],
+    );
+    const all = [...own, ...parts].sort((a, b) => (a.item ?? 0) - (b.item ?? 0));
+    for (const { tx, facts } of all) yield { partition, place: place++, tx, facts };
+  }
 }
 
 function metaOf(parts: readonly Part[], attribute: string): string | undefined {

@@ -109,11 +109,18 @@ export function txRises(records: readonly LoggedRecord[]): readonly Finding[] {
   const findings: Finding[] = [];
   const given = new Map<string, string>();
   const state = new Map<number, { closed: bigint; last: bigint }>();
-  for (const { partition, offset, counts, closed, outcomes } of records) {
+  for (const { partition, offset, counts, closed, outcomes, parts } of records) {
     if (!counts) continue;
     const at = state.get(partition) ?? { closed: 0n, last: 0n };
     state.set(partition, at);
     const where = `record ${offset} of partition ${partition}`;
+    for (const { tx } of parts) {
+      if (tx <= at.closed)
+        findings.push({
+          check,
+          what: `${where} commits a part of ${tx}, and ${at.closed} was closed`,
+        });
+    }
     for (const { input, result } of outcomes) {
       if (result.kind !== 'commit') continue;
       const { tx } = result;
@@ -171,14 +178,14 @@ export function retractChain(transactions: readonly Transaction[]): readonly Fin
   return findings;
 }
 
-/** Of two documents of one partition that write the same entity the one that came first is the first. */
+/** Of two documents of one partition that write the same attribute of an entity the one that came first is the first. */
 export function inputOrder(records: readonly LoggedRecord[]): readonly Finding[] {
   const last = new Map<string, number>();
   const findings: Finding[] = [];
   for (const { partition, input, result } of outcomesOf(records)) {
     if (result.kind !== 'commit') continue;
-    for (const entity of new Set(result.facts.map((fact) => fact.entity))) {
-      if (/^(tx|attribute):/.test(entity)) continue;
+    const written = result.facts.filter(({ entity }) => !/^(tx|attribute):/.test(entity));
+    for (const entity of new Set(written.map((fact) => `${fact.entity} ${fact.attribute}`))) {
       const key = `${partition} ${entity}`;
       const before = last.get(key) ?? -1;
       if (input < before)

@@ -10,6 +10,7 @@ import {
   outcomesOf,
   type LoggedRecord,
   textOfValue,
+  transactionsOf,
 } from './history.ts';
 
 /** A value as documents of the workload have it: a text or a whole number. */
@@ -167,6 +168,9 @@ export function serialReplay(
             each.result.kind === 'commit' ? [{ ...each, tx: each.result.tx }] : [],
           )
           .toSorted(byTx);
+  const written = new Map(
+    transactionsOf(records).map(({ tx, parts }) => [tx, parts.flatMap(({ facts }) => facts)]),
+  );
   const model = new Model();
   const findings: Finding[] = [];
   for (const { partition, input, result } of order) {
@@ -179,7 +183,7 @@ export function serialReplay(
     const got =
       result.kind === 'commit'
         ? brief(
-            result.facts
+            (written.get(result.tx) ?? [])
               .filter(({ entity }) => !/^(tx|attribute):/.test(entity))
               .map(
                 ({ entity, attribute, value, operation }) =>

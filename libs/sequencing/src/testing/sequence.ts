@@ -1,3 +1,4 @@
+import { must } from '@pyralog/base';
 import {
   advance,
   type CommitRecord,
@@ -20,16 +21,13 @@ import {
   parseDocument,
   partitionNo,
   type Schema,
+  type TransactionDocument,
   type Tx,
 } from '@pyralog/model';
 import type { Need, NeedAnswer } from '../current-state.ts';
 import { type Contents, NO_CONTENTS } from '../long-values.ts';
-import {
-  type Input,
-  inputsFrom,
-  type Outcome,
-  PartitionSequencer,
-} from '../partition-sequencer.ts';
+import type { Input, Outcome } from '../outcome.ts';
+import { inputsFrom, PartitionSequencer } from '../partition-sequencer.ts';
 
 const OWNER = ownerId('0'.repeat(32));
 /** 2026-01-01T00:00:00Z in nanoseconds. */
@@ -88,6 +86,12 @@ export class Sequence {
     return this.transactAll([document])[0] as Outcome;
   }
 
+  /** Commits a document that was read before. */
+  transactDocument(document: TransactionDocument): Outcome {
+    this.now += 1_000_000n;
+    return this.take(inputsFrom(this.sequencer.state.lowWater, [document]))[0] as Outcome;
+  }
+
   /** Commits documents in one record. */
   transactAll(documents: readonly object[]): readonly Outcome[] {
     this.now += 1_000_000n;
@@ -100,20 +104,21 @@ export class Sequence {
 
   /** Has inputs resolved into one record. */
   take(inputs: readonly Input[]): readonly Outcome[] {
-    for (let needs = this.sequencer.needs(inputs); needs.length > 0;) {
+    const taken = { inputs, messages: [] };
+    for (let needs = this.sequencer.needs(taken); needs.length > 0;) {
       this.sequencer.load(needs.map((need) => this.#index.answer(need)));
-      needs = this.sequencer.needs(inputs);
+      needs = this.sequencer.needs(taken);
     }
-    const { record, outcomes, blobs } = this.sequencer.step(inputs, this.now);
+    const { record, outcomes, blobs } = this.sequencer.step(taken, this.now);
+    this.#append(must(record, 'an input has an outcome'));
     this.blobs = blobs;
-    this.#append(record);
     this.sequencer.durable(logOffset(this.log.length - 1));
-    return outcomes;
+    return outcomes.map(({ outcome }) => outcome);
   }
 
   /** Moves the closed timestamp on to the clock. @returns it */
   close(): Tx {
-    const record = this.sequencer.closedRecord(this.now);
+    const record = must(this.sequencer.closedRecord(this.now).record, 'it is written');
     this.#append(record);
     this.sequencer.durable(logOffset(this.log.length - 1));
     return record.closed;
@@ -130,7 +135,7 @@ export class Sequence {
     this.#append({ kind: 'epoch', epoch: epoch(number), owner: OWNER });
     const offset = logOffset(this.log.length - 1);
     this.sequencer.fold(offset, this.log[offset] as CommitRecord);
-    this.sequencer.lead();
+    this.sequencer.lead(this.now);
   }
 
   #append(record: Parameters<typeof encodeCommitRecord>[0]): void {

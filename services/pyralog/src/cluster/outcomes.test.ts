@@ -1,10 +1,11 @@
-import type { Item } from '@pyralog/format';
+import type { FactRows, OutcomeItem } from '@pyralog/format';
 import { type LogOffset, logOffset, PyralogError, tx } from '@pyralog/model';
 import { type Clock, SystemTimers } from '@pyralog/runtime';
 import { expect, test } from 'vitest';
 import { Outcomes } from './outcomes.ts';
 
 const LONG = 60_000;
+type Item = OutcomeItem<FactRows>;
 const item = (offset: number): Item => ({
   kind: 'duplicate',
   offset: logOffset(offset),

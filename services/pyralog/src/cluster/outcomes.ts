@@ -1,4 +1,4 @@
-import type { Item } from '@pyralog/format';
+import type { FactRows, OutcomeItem } from '@pyralog/format';
 import { type LogOffset, PyralogError } from '@pyralog/model';
 import type { Clock, Timers } from '@pyralog/runtime';
 
@@ -12,7 +12,7 @@ export interface OutcomeWaits {
 
 /** What the commit log says of an input, and the facts that it wrote. */
 export interface SeenOutcome<Facts> {
-  readonly item: Item;
+  readonly item: OutcomeItem<FactRows>;
   readonly facts: Facts;
 }
 

@@ -1,7 +1,15 @@
-import { type DatabaseInfo, decodeCoordination } from '@pyralog/format';
+import { type DatabaseInfo, decodeCoordination, encodeCoordination } from '@pyralog/format';
+import type { Log, LogRecord } from '@pyralog/log';
 import { isPyralogError, type PartitionNo, PyralogError } from '@pyralog/model';
 import { Bucket, followManifests, IndexReader } from '@pyralog/reading';
-import { type InputFormat, PartitionLeader, TopicInbox } from '@pyralog/service-sequencer';
+import {
+  type InputFormat,
+  NO_MAILBOX,
+  PartitionLeader,
+  type Post,
+  TopicInbox,
+  TopicMailbox,
+} from '@pyralog/service-sequencer';
 import { type Health, type PauseRule, Supervisor } from '@pyralog/runtime';
 import { IdleClosing } from '../idle-closing.ts';
 import { leaderIndex } from '../leader-index.ts';
@@ -70,6 +78,17 @@ export async function ownPartition(
       health: healths.input,
     }),
     topic: at(topics.commits, partition),
+    mailbox:
+      info.partitions === 1
+        ? NO_MAILBOX
+        : new TopicMailbox({
+            log,
+            topic: at(topics.coordination, partition),
+            timers,
+            rand,
+            health: healths.requests,
+          }),
+    post: postTo(info, log, healths.requests),
     partition,
     partitions: info.partitions,
     log,
@@ -113,11 +132,36 @@ export async function ownPartition(
     },
     { ...ports, health: healths.index, pauses: PAUSES },
   );
+  // Among several partitions they come with what these say to each other.
+  if (info.partitions > 1) {
+    await idle.run(signal);
+    return;
+  }
   await using _answering = Supervisor.start(
     { run: (stop, told) => answerCloseRequests(leader, partition, info, ports, stop, told) },
     { ...ports, health: healths.requests, pauses: PAUSES },
   );
   await idle.run(signal);
+}
+
+/** Appends messages to the topic that their receivers read. What is lost is sent again. */
+function postTo({ name }: DatabaseInfo, log: Log, health: Health): Post {
+  const { coordination } = topicsOf(name);
+  return (sent) => {
+    const byReceiver = new Map<PartitionNo, LogRecord[]>();
+    for (const { to, message } of sent) {
+      const record = { value: encodeCoordination(message) };
+      const others = byReceiver.get(to);
+      if (others === undefined) byReceiver.set(to, [record]);
+      else others.push(record);
+    }
+    for (const [to, records] of byReceiver) {
+      log.append(at(coordination, to), records).then(
+        () => health.working(),
+        (error: unknown) => health.failed(error),
+      );
+    }
+  };
 }
 
 /** Readers wait at a moment that is not closed: closes it, behind what was there before. */

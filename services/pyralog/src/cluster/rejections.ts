@@ -105,7 +105,7 @@ function rejectionsOf(
   { closed, items }: { readonly closed: Tx; readonly items: readonly Item[] },
 ): Rejected[] {
   return items.flatMap((item) =>
-    item.kind === 'rejected'
+    item.kind === 'rejected' || item.kind === 'refused'
       ? [{ commit, closed, input: item.offset, rejection: item.rejection }]
       : [],
   );

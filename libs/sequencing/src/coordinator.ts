@@ -1,0 +1,709 @@
+import { assert, must, utf8Encode } from '@pyralog/base';
+import {
+  type DoneMessage,
+  encodeFacts,
+  type FoundMessage,
+  type Lock,
+  type TransactionPart,
+  type VoteMessage,
+} from '@pyralog/format';
+import {
+  CLOCK_SKEW_MAX,
+  intValue,
+  isClaimEntity,
+  type LogOffset,
+  parseDocument,
+  partitionOf,
+  type PartitionNo,
+  printDocument,
+  PyralogError,
+  type StoredFact,
+  type TransactionDocument,
+  TX_START,
+  type Tx,
+  txEntity,
+} from '@pyralog/model';
+import { claimOf, type Release } from './claims.ts';
+import { NotLoaded } from './current-state.ts';
+import type { Desk } from './desk.ts';
+import { decodeHints, HintsSoFar } from './hints.ts';
+import { type Holder, isOlder, LockTable } from './locks.ts';
+import { NO_CONTENTS } from './long-values.ts';
+import {
+  claimLocks,
+  holderNamed,
+  keyLock,
+  locksOf,
+  plan,
+  type Plan,
+  roughLocks,
+  SCHEMA_HOME,
+  uniqueConflict,
+} from './plan.ts';
+import { quoted } from './refusals.ts';
+import { firstWithKey, inCanonicalOrder, rejectionOf } from './resolve.ts';
+import { type Key, type Need, type ResolvedWork, resolveWork } from './resolve-work.ts';
+import { stamped } from './stamped.ts';
+import { timeRefusal } from './times.ts';
+import { type Begun, idText, partText, type TransactionTable } from './transaction-table.ts';
+import { decodeWork, encodeWork, type PartWork } from './work.ts';
+
+/** Documents that may wait for others (I13). */
+const LINE_MAX = 10_000;
+/** How long a document may wait before it is refused, and how long participants may be asked, in nanoseconds. */
+const WAIT_NANOS_MAX = 10_000_000_000n;
+/** After an attempt that had to give way: doubles with every one. */
+const BACKOFF_NANOS = 1_000_000n;
+const BACKOFF_DOUBLINGS_MAX = 8;
+/** What was not answered is sent again after this long. */
+const RESEND_NANOS = 500_000_000n;
+
+/** A document that waits for its turn. It holds nothing. */
+interface Waiting {
+  readonly holder: Holder;
+  readonly offset: LogOffset;
+  readonly document: TransactionDocument;
+  readonly hints: HintsSoFar;
+  /** When it came, by the wall clock. */
+  readonly since: bigint;
+  readonly notBefore: bigint;
+  /** Attempts before. */
+  readonly attempts: number;
+  /** When others were asked for what it needs to know. */
+  askedAt: bigint | undefined;
+}
+
+/** What a coordinator knows of an attempt besides the log: lost with it, and found out again. */
+interface Attempt {
+  readonly document: TransactionDocument;
+  readonly hints: HintsSoFar;
+  readonly since: bigint;
+  /** Of the parts that are promised, by name. */
+  readonly votes: Map<string, { readonly tx: Tx; readonly needs: readonly Release[] }>;
+  /** Parts that have done what was decided. */
+  readonly dones: Set<string>;
+  readonly ids: ReadonlyMap<string, string>;
+  /** When participants were told something last. */
+  sentAt: bigint;
+  /** Of this attempt, when it began. */
+  readonly begunAt: bigint;
+}
+
+/**
+ * Takes the documents of a partition in the order of their age, does those that concern it alone, and coordinates the
+ * others (protocol 1.5). What is written by this partition's log is the table's; the rest is volatile, and a new owner
+ * finds it out again.
+ */
+export class Coordinator {
+  readonly #desk: Desk;
+  readonly #table: TransactionTable;
+  /** Prepares of others that wait here: an older one goes first. */
+  readonly #waitingParts: LockTable;
+  /** In import mode, one after the other. */
+  readonly #arrivals: { readonly offset: LogOffset; readonly document: TransactionDocument }[] = [];
+  #line: Waiting[] = [];
+  /** What those in line are going to lock. */
+  readonly lineLocks: LockTable = new LockTable();
+  readonly #attempts = new Map<LogOffset, Attempt>();
+  /** Something was released, or learned: all in line are to be looked at again. */
+  #changed = false;
+  /** When that is so without an event. */
+  #due: bigint | undefined;
+  /** A document could not be looked at for what is not in memory. */
+  #isWanting = false;
+
+  constructor(desk: Desk, table: TransactionTable, waitingParts: LockTable) {
+    this.#desk = desk;
+    this.#table = table;
+    this.#waitingParts = waitingParts;
+  }
+
+  /** The least offset of a document that has neither outcome nor begin. */
+  get least(): LogOffset | undefined {
+    let least: LogOffset | undefined;
+    const take = (offset: LogOffset): void => {
+      if (least === undefined || offset < least) least = offset;
+    };
+    for (const { offset } of this.#arrivals) take(offset);
+    for (const { offset } of this.#line) if (!this.#table.begun.has(offset)) take(offset);
+    return least;
+  }
+
+  /** Whether all is done at once, since nothing waits or is locked. */
+  get isIdle(): boolean {
+    return this.#line.length === 0 && this.#arrivals.length === 0 && this.#table.begun.size === 0;
+  }
+
+  /** Documents in line. */
+  get waiting(): number {
+    return this.#line.length + this.#arrivals.length;
+  }
+
+  /** Documents whose state must be known: those that may be looked at in the next step. */
+  *documents(): Generator<{
+    readonly document: TransactionDocument;
+    readonly hints: HintsSoFar;
+  }> {
+    for (const { document } of this.#arrivals) yield { document, hints: new HintsSoFar() };
+    yield* this.#line;
+    // An attempt that gives way is in line again as soon as all have heard of it.
+    for (const [offset, attempt] of this.#attempts)
+      if (this.#table.begun.get(offset)?.phase === 'retrying') yield attempt;
+  }
+
+  /** When something is due without an event: a pause, a time limit, or a message to be sent again. */
+  nextDue(): bigint | undefined {
+    if (this.#isWanting) return this.#desk.now;
+    let due = this.#due;
+    for (const [offset, { sentAt, begunAt }] of this.#attempts) {
+      due = least(due, sentAt + RESEND_NANOS);
+      if (this.#table.begun.get(offset)?.phase === 'preparing')
+        due = least(due, begunAt + WAIT_NANOS_MAX);
+    }
+    return due;
+  }
+
+  /** This partition is led from here on: what the log says is open is gone on with. */
+  lead(): void {
+    for (const [offset, begun] of this.#table.begun) {
+      const document = {
+        ...parseDocument(begun.document),
+        contentHash: begun.contentHash,
+      };
+      const { now } = this.#desk;
+      this.#attempts.set(offset, {
+        document,
+        hints: new HintsSoFar(),
+        since: now,
+        votes: new Map(),
+        dones: new Set(),
+        ids: new Map(),
+        sentAt: now,
+        begunAt: now,
+      });
+      if (begun.phase === 'retrying') this.#keepPlace(begun.holder, document);
+      this.#tellAll(offset);
+    }
+  }
+
+  /** Takes a document. Whatever becomes of it, {@link advance} does. */
+  accept(offset: LogOffset, document: TransactionDocument): void {
+    if (this.waiting >= LINE_MAX) {
+      this.#reject(offset, tooMany(this.waiting));
+      return;
+    }
+    if (this.#desk.schema.mode === 'import') this.#arrivals.push({ offset, document });
+    else this.#enter(offset, document);
+  }
+
+  /** Does what can be done. @returns whether anything was */
+  advance(): boolean {
+    let isAnything = false;
+    while (this.#changed || this.#mayArrive) {
+      if (this.#changed) {
+        this.#changed = false;
+        isAnything = this.#lookAtAll() || isAnything;
+      }
+      if (!this.#mayArrive) continue;
+      const next = must(this.#arrivals.shift(), 'one has arrived');
+      this.#enter(next.offset, next.document);
+      isAnything = true;
+    }
+    return isAnything;
+  }
+
+  /** Looks at time limits, and at those whose time has come. */
+  look(): void {
+    const { now } = this.#desk;
+    if (this.#isWanting || (this.#due !== undefined && now >= this.#due)) this.#changed = true;
+    this.#isWanting = false;
+    for (const [offset, attempt] of this.#attempts) {
+      const phase = this.#table.begun.get(offset)?.phase;
+      if (phase === 'preparing' && now - attempt.begunAt >= WAIT_NANOS_MAX) {
+        this.#refuse(offset, unanswered(this.#unanswered(offset)));
+      } else if (phase !== 'waiting' && now - attempt.sentAt >= RESEND_NANOS) this.#tellAll(offset);
+    }
+  }
+
+  /** What others say to a prepare. */
+  vote({ id, part, attempt, from, vote }: VoteMessage): void {
+    const begun = this.#table.begun.get(id.offset);
+    if (begun === undefined || begun.phase !== 'preparing' || begun.attempt !== attempt) return;
+    const state = this.#attemptOf(id.offset);
+    switch (vote.kind) {
+      case 'rejected': {
+        const { code, detail, hint, extra } = vote.rejection;
+        return this.#refuse(id.offset, new PyralogError(code, detail, { hint, extra }));
+      }
+      case 'retry':
+        this.#desk.raise(vote.clock);
+        state.hints.add(decodeHints(vote.hints));
+        this.#desk.emit({ kind: 'retry', offset: id.offset, attempt });
+        this.#keepPlace(begun.holder, state.document);
+        this.#changed = true;
+        return this.#tellAll(id.offset);
+      case 'prepared': {
+        const needs = vote.needs.flatMap(({ content }) => decodeWork(content).releases);
+        state.votes.set(partText({ partition: from, name: part }), { tx: vote.tx, needs });
+        this.#extend(id.offset, vote.needs);
+        return this.#decideIfAll(id.offset);
+      }
+    }
+  }
+
+  /** A participant has done what was decided of its part. */
+  done({ id, part, attempt, from }: DoneMessage): void {
+    const begun = this.#table.begun.get(id.offset);
+    if (begun === undefined || begun.phase === 'preparing' || begun.phase === 'waiting') return;
+    if (begun.attempt !== attempt) return;
+    const state = this.#attemptOf(id.offset);
+    state.dones.add(partText({ partition: from, name: part }));
+    for (const name of begun.parts.keys()) if (!state.dones.has(name)) return;
+    if (begun.phase === 'retrying') this.#waitAgain(begun, state);
+    else {
+      this.#desk.emit({ kind: 'end', offset: id.offset });
+      this.#attempts.delete(id.offset);
+      this.#changed = true;
+    }
+  }
+
+  /** What another partition says of the schema. */
+  found({ id, clock, hints }: FoundMessage): void {
+    const waiting = this.#line.find(({ offset }) => offset === id.offset);
+    if (waiting === undefined) return;
+    // What goes by it comes after it.
+    this.#desk.raise(clock);
+    waiting.hints.add(decodeHints(hints));
+    waiting.askedAt = undefined;
+    this.#changed = true;
+  }
+
+  /** Something that others wait for may have been released. */
+  released(): void {
+    this.#changed = true;
+  }
+
+  /** The order of an imported stream is that of its times: one is decided before the next begins. */
+  get #mayArrive(): boolean {
+    if (this.#arrivals.length === 0 || this.#line.length > 0) return false;
+    if (this.#desk.schema.mode !== 'import') return true;
+    for (const { phase } of this.#table.begun.values())
+      if (phase === 'preparing' || phase === 'retrying') return false;
+    return true;
+  }
+
+  #enter(offset: LogOffset, document: TransactionDocument): void {
+    const desk = this.#desk;
+    const refusal = timeRefusal(document, desk.schema.mode, desk.last, desk.now);
+    if (refusal !== undefined) return this.#reject(offset, refusal);
+    const start = desk.tick(document.at);
+    const id = { coordinator: desk.partition, offset };
+    const waiting: Waiting = {
+      holder: { id: idText(id), start },
+      offset,
+      document,
+      hints: new HintsSoFar(),
+      since: desk.now,
+      notBefore: desk.now,
+      attempts: 0,
+      askedAt: undefined,
+    };
+    if (this.#try(waiting, true)) return;
+    this.#line.push(waiting);
+    this.#due = least(this.#due, this.#dueOf(waiting));
+  }
+
+  /** Those behind it keep their order, though it holds nothing until it is back in line. */
+  #keepPlace(holder: Holder, document: TransactionDocument): void {
+    this.lineLocks.add(holder, holder.id, roughLocks(document));
+  }
+
+  #lookAtAll(): boolean {
+    const before = this.#line.length;
+    this.lineLocks.clear();
+    for (const [offset, { document }] of this.#attempts) {
+      const begun = this.#table.begun.get(offset);
+      if (begun?.phase === 'retrying') this.#keepPlace(begun.holder, document);
+    }
+    this.#line = this.#line.filter((waiting) => !this.#try(waiting, false));
+    this.#due = undefined;
+    for (const waiting of this.#line) this.#due = least(this.#due, this.#dueOf(waiting));
+    return this.#line.length < before;
+  }
+
+  #dueOf({ notBefore, since, askedAt }: Waiting): bigint {
+    let due = since + WAIT_NANOS_MAX;
+    if (notBefore > this.#desk.now) due = least(due, notBefore);
+    return askedAt === undefined ? due : least(due, askedAt + RESEND_NANOS);
+  }
+
+  /** @returns whether the document is done or begun; else it waits, and what it will lock is noted */
+  #try(waiting: Waiting, isFresh: boolean): boolean {
+    try {
+      const locks = this.#tryOrThrow(waiting, isFresh);
+      if (locks === undefined) return true;
+      this.lineLocks.add(waiting.holder, waiting.holder.id, locks);
+      return false;
+    } catch (error) {
+      if (error instanceof NotLoaded) {
+        // What was heard in this step shows what else is needed: the next one has it.
+        this.#keepPlace(waiting.holder, waiting.document);
+        this.#isWanting = true;
+        return false;
+      }
+      this.#reject(waiting.offset, error);
+      return true;
+    }
+  }
+
+  /** @returns what it will lock, where it has to wait */
+  #tryOrThrow(waiting: Waiting, isFresh: boolean): readonly Lock[] | undefined {
+    const { document, holder, offset } = waiting;
+    const rough = roughLocks(document);
+    const desk = this.#desk;
+    if (desk.now - waiting.since >= WAIT_NANOS_MAX) throw waitedTooLong();
+    if (desk.now < waiting.notBefore || this.#isBlocked(holder, keyLock(document.id))) return rough;
+    const first = firstWithKey(document, { state: desk.state });
+    if (first !== undefined) {
+      desk.emit({ kind: 'duplicate', offset, tx: first });
+      desk.tell(offset, { kind: 'duplicate', tx: first });
+      return undefined;
+    }
+    const planned = this.#plan(waiting, holder.start);
+    if (planned.kind === 'lookup') {
+      this.#ask(waiting, planned.attributes);
+      return rough;
+    }
+    const locks = locksOf(planned.own, document.id, desk.schema);
+    if (this.#isBlocked(holder, locks)) return locks;
+    const resolved = this.#resolve(waiting, planned, holder.start);
+    const claims = claimLocks(resolved.claims);
+    if (this.#isBlocked(holder, claims)) return [...locks, ...claims];
+    const parts = partsOf(planned.others, resolved.needs);
+    if (parts.length === 0) {
+      this.#commit(waiting, planned, resolved, isFresh);
+      return undefined;
+    }
+    for (const older of this.#waitingParts.inTheWay(holder.id, [...locks, ...claims]))
+      if (isOlder(older, holder)) return [...locks, ...claims];
+    this.#begin(waiting, planned.ids, resolved, parts, [...locks, ...claims]);
+    return undefined;
+  }
+
+  #isBlocked({ id }: Holder, locks: readonly Lock[]): boolean {
+    return this.lineLocks.blocks(id, locks) || this.#table.locks.blocks(id, locks);
+  }
+
+  #plan({ document, hints }: Waiting, start: Tx): Plan {
+    const { state, schema, partition, partitions, longValues } = this.#desk;
+    const context = { state, schema, partition, partitions, longValues };
+    return plan(document, { ...context, start, hints });
+  }
+
+  #resolve(
+    { document }: Waiting,
+    { own, isNew }: Plan & { readonly kind: 'work' },
+    tx: Tx,
+  ): ResolvedWork {
+    const { state, schema, partition, partitions, longValues } = this.#desk;
+    const context = { state, schema, partition, partitions, longValues, tx, isNew };
+    return resolveWork(own, context, keyOf(document, tx));
+  }
+
+  /** All of it is here. Its start is its tx, unless it has waited: what was closed meanwhile stays closed. */
+  #commit(
+    waiting: Waiting,
+    planned: Plan & { readonly kind: 'work' },
+    resolved: ResolvedWork,
+    isFresh: boolean,
+  ): void {
+    const desk = this.#desk;
+    const { offset, document, holder } = waiting;
+    let tx = holder.start;
+    let facts = resolved.facts;
+    let ids = planned.ids;
+    if (!isFresh) {
+      tx = desk.tick(document.at);
+      const again = this.#plan(waiting, tx);
+      assert(again.kind === 'work', 'a plan depends on its start in names alone');
+      ({ facts } = this.#resolve(waiting, again, tx));
+      ({ ids } = again);
+    }
+    desk.emit({ kind: 'commit', offset, tx, facts });
+    const contents = desk.contentsOf(facts);
+    desk.tell(offset, { kind: 'committed', tx, facts, ids, participants: [], contents });
+    this.#attempts.delete(offset);
+  }
+
+  #begin(
+    { document, hints, since, offset, holder, attempts }: Waiting,
+    ids: ReadonlyMap<string, string>,
+    { facts }: ResolvedWork,
+    parts: readonly TransactionPart[],
+    locks: readonly Lock[],
+  ): void {
+    const { now } = this.#desk;
+    this.#desk.contentsOf(facts);
+    const own = ids.size === 0 ? facts : withStart(facts, holder.start);
+    this.#desk.emit({
+      kind: 'begin',
+      offset,
+      attempt: attempts + 1,
+      start: holder.start,
+      document: utf8Encode(printDocument(document)),
+      contentHash: document.contentHash,
+      parts,
+      facts: encodeFacts(own),
+      locks,
+    });
+    this.#attempts.set(offset, {
+      document,
+      hints,
+      since,
+      votes: new Map(),
+      dones: new Set(),
+      ids,
+      sentAt: now,
+      begunAt: now,
+    });
+    this.#tellAll(offset);
+  }
+
+  /** Adds the parts that a vote has discovered. */
+  #extend(offset: LogOffset, needs: readonly TransactionPart[]): void {
+    for (const part of needs) {
+      const begun = must(this.#table.begun.get(offset), 'it was begun');
+      if (begun.parts.has(partText(part)) || takesAny(begun.parts.values(), part)) continue;
+      if (part.partition === this.#desk.partition && writes(begun, part.name)) continue;
+      this.#desk.emit({ kind: 'extend', offset, part });
+      this.#prepare(must(this.#table.begun.get(offset), 'it was begun'), part);
+    }
+  }
+
+  #decideIfAll(offset: LogOffset): void {
+    const begun = must(this.#table.begun.get(offset), 'it was begun');
+    const { votes, document, ids } = this.#attemptOf(offset);
+    let greatest = begun.holder.start;
+    for (const name of begun.parts.keys()) {
+      const vote = votes.get(name);
+      if (vote === undefined) return;
+      if (vote.tx > greatest) greatest = vote.tx;
+    }
+    const desk = this.#desk;
+    const taken = this.#notGivenUp(begun, votes);
+    if (taken !== undefined) return this.#refuse(offset, taken);
+    if (desk.schema.mode === 'live' && greatest > desk.now + CLOCK_SKEW_MAX)
+      return this.#refuse(offset, clocksApart(greatest - desk.now));
+    // Above every promise, and above all that this partition ever gave.
+    desk.raise(greatest);
+    const tx = desk.tick(document.at);
+    assert(tx > greatest, 'I4: a transaction is committed above all its promises');
+    const facts = stamped(begun.facts, begun.holder.start, tx);
+    const others = new Set(Array.from(begun.parts.values(), ({ partition }) => partition));
+    others.delete(desk.partition);
+    const participants = [...others].toSorted((a, b) => a - b);
+    const { attempt, holder } = begun;
+    desk.emit({ kind: 'decided', offset, attempt, start: holder.start, tx, participants, facts });
+    desk.tell(offset, { kind: 'committed', tx, facts, ids, participants, contents: NO_CONTENTS });
+    this.#changed = true;
+    this.#tellAll(offset);
+  }
+
+  /** Why a value that is taken from an entity that lies elsewhere stays with it: nothing here or there gives it up. */
+  #notGivenUp(begun: Begun, votes: Attempt['votes']): PyralogError | undefined {
+    const { partition, partitions } = this.#desk;
+    const given = new Set<string>();
+    for (const { needs } of votes.values())
+      for (const { claim, entity } of needs) given.add(`${claim} ${entity}`);
+    const own = stamped(begun.facts, begun.holder.start, begun.holder.start);
+    for (const { attribute, value, entity, operation } of own) {
+      if (operation === 'retract' && this.#desk.schema.attribute(attribute)?.unique !== undefined)
+        given.add(`${claimOf(attribute, value).claim} ${entity}`);
+    }
+    const isKept = (claim: string, holder: string, home: PartitionNo): boolean =>
+      partitionOf(holder, partitions) !== home && !given.has(`${claim} ${holder}`);
+    for (const { entity, value, operation } of own) {
+      if (operation !== 'retract' || !isClaimEntity(entity)) continue;
+      if (own.every((fact) => fact.entity !== entity || fact.operation === 'retract')) continue;
+      const holder = holderNamed(value);
+      if (isKept(entity, holder, partition)) return stillHeld(holder);
+    }
+    for (const { partition: home, content } of begun.parts.values()) {
+      for (const take of decodeWork(content).takes)
+        if (take.from !== undefined && isKept(take.claim, take.from, home))
+          return uniqueConflict(take, take.entity, take.from);
+    }
+    return undefined;
+  }
+
+  #refuse(offset: LogOffset, error: unknown): void {
+    const { attempt } = must(this.#table.begun.get(offset), 'it was begun');
+    const rejection = rejectionOf(error);
+    this.#desk.emit({ kind: 'refused', offset, attempt, rejection });
+    this.#desk.tell(offset, { kind: 'rejected', rejection });
+    this.#changed = true;
+    this.#tellAll(offset);
+  }
+
+  #reject(offset: LogOffset, error: unknown): void {
+    const rejection = rejectionOf(error);
+    this.#desk.emit({ kind: 'rejected', offset, rejection });
+    this.#desk.tell(offset, { kind: 'rejected', rejection });
+    this.#attempts.delete(offset);
+  }
+
+  /** Back in line, as old as it was. */
+  #waitAgain({ id, holder, attempt }: Begun, state: Attempt): void {
+    this.#table.waits(id.offset);
+    const pause = BACKOFF_NANOS << BigInt(Math.min(attempt, BACKOFF_DOUBLINGS_MAX));
+    const { now } = this.#desk;
+    this.#line.push({
+      holder,
+      offset: id.offset,
+      document: state.document,
+      hints: state.hints,
+      since: state.since,
+      notBefore: state.hints.isNew ? now : now + pause,
+      attempts: attempt,
+      askedAt: undefined,
+    });
+    state.hints.isNew = false;
+    this.#attempts.delete(id.offset);
+    this.#line.sort((a, b) => (isOlder(a.holder, b.holder) ? -1 : 1));
+    this.#changed = true;
+  }
+
+  /** Asks or tells every participant that has not answered. */
+  #tellAll(offset: LogOffset): void {
+    const begun = must(this.#table.begun.get(offset), 'it was begun');
+    const state = this.#attemptOf(offset);
+    state.sentAt = this.#desk.now;
+    for (const [name, part] of begun.parts) {
+      if (begun.phase === 'preparing') {
+        if (!state.votes.has(name)) this.#prepare(begun, part);
+      } else if (begun.phase !== 'waiting' && !state.dones.has(name)) {
+        const { id, attempt, tx } = begun;
+        const about = { id, part: part.name, attempt };
+        this.#desk.send(part.partition, { kind: 'decision', ...about, tx });
+      }
+    }
+  }
+
+  #prepare({ id, attempt, holder }: Begun, { partition, name, content }: TransactionPart): void {
+    const { at } = this.#attemptOf(id.offset).document;
+    const about = { id, part: name, attempt };
+    this.#desk.send(partition, { kind: 'prepare', ...about, start: holder.start, at, content });
+  }
+
+  #ask(waiting: Waiting, attributes: readonly string[]): void {
+    const { now, partition } = this.#desk;
+    if (waiting.askedAt !== undefined && now - waiting.askedAt < RESEND_NANOS) return;
+    waiting.askedAt = now;
+    const id = { coordinator: partition, offset: waiting.offset };
+    this.#desk.send(SCHEMA_HOME, { kind: 'lookup', id, attributes });
+  }
+
+  #unanswered(offset: LogOffset): readonly PartitionNo[] {
+    const { votes } = this.#attemptOf(offset);
+    const { parts } = must(this.#table.begun.get(offset), 'it was begun');
+    const missing = new Set<PartitionNo>();
+    for (const [name, { partition }] of parts) if (!votes.has(name)) missing.add(partition);
+    return [...missing];
+  }
+
+  #attemptOf(offset: LogOffset): Attempt {
+    return must(this.#attempts.get(offset), 'what is open is gone on with');
+  }
+}
+
+function least(a: bigint | undefined, b: bigint): bigint {
+  return a === undefined || b < a ? b : a;
+}
+
+/** What new ids are made of, so that they can be told again. */
+function withStart(facts: readonly StoredFact[], start: Tx): readonly StoredFact[] {
+  const entity = txEntity(start);
+  const value = intValue(start);
+  const said: StoredFact = { entity, attribute: TX_START, value, tx: start, operation: 'assert' };
+  return inCanonicalOrder([...facts, said]);
+}
+
+/** Without the document's own entity and those that begin with it. @param tx as the transaction is called until it has its own */
+function keyOf({ id, contentHash }: TransactionDocument, tx: Tx): Key | undefined {
+  return id === undefined ? undefined : { id, contentHash, entity: txEntity(tx) };
+}
+
+/** The parts of other partitions, and of those whose unique values are given up here. */
+function partsOf(
+  others: ReadonlyMap<PartitionNo, PartWork>,
+  needs: readonly Need[],
+): TransactionPart[] {
+  const parts = Array.from(others, ([partition, work]) => ({
+    partition,
+    name: '',
+    content: encodeWork(work),
+  }));
+  const more = needs.map(({ home, release }) => ({
+    partition: home,
+    name: release.claim,
+    content: encodeWork({ releases: [release] }),
+  }));
+  const taken = new Set(
+    Array.from(others.values()).flatMap(({ takes }) => takes.map(({ claim }) => claim)),
+  );
+  return [...parts, ...more.filter(({ name }) => !taken.has(name))];
+}
+
+/** Whether the value that a part would give up is taken by another: then that one settles it. */
+function takesAny(parts: Iterable<TransactionPart>, { partition, name }: TransactionPart): boolean {
+  for (const part of parts) {
+    if (part.partition !== partition || part.name !== '') continue;
+    if (decodeWork(part.content).takes.some(({ claim }) => claim === name)) return true;
+  }
+  return false;
+}
+
+/** Whether the coordinator's own part settles a claim. */
+function writes({ facts, holder }: Begun, claim: string): boolean {
+  return stamped(facts, holder.start, holder.start).some(({ entity }) => entity === claim);
+}
+
+function stillHeld(holder: string): PyralogError {
+  return new PyralogError(
+    'unique-conflict',
+    `A unique value that the transaction takes belongs to ${quoted(holder)}, which does not give it up.`,
+    { extra: { owner: holder } },
+  );
+}
+
+function tooMany(waiting: number): PyralogError {
+  return new PyralogError(
+    'busy',
+    `${waiting} transactions wait for others on this partition, which is the bound.`,
+    { hint: 'Send the transaction again after a pause.' },
+  );
+}
+
+function waitedTooLong(): PyralogError {
+  return new PyralogError(
+    'busy',
+    `The transaction has waited ${WAIT_NANOS_MAX / 1_000_000_000n} s for others that use the same entities.`,
+    { hint: 'Send it again. Transactions that are not decided for long are shown by the status.' },
+  );
+}
+
+function unanswered(partitions: readonly PartitionNo[]): PyralogError {
+  return new PyralogError(
+    'busy',
+    `The transaction needs ${partitions.map((each) => `partition ${each}`).join(', ')}, and nothing was heard from there for ${WAIT_NANOS_MAX / 1_000_000_000n} s.`,
+    { hint: 'Nothing was written. Send it again when the sequencers of these partitions run.' },
+  );
+}
+
+function clocksApart(nanos: bigint): PyralogError {
+  return new PyralogError(
+    'clock-ahead',
+    `The clock of another partition is ${nanos / 1_000_000n} ms ahead of this one's.`,
+    { hint: 'Nothing was written. Have the clocks of all sequencers set by one source.' },
+  );
+}

@@ -1,0 +1,217 @@
+import { encodeFacts, type Lock, type TransactionPart } from '@pyralog/format';
+import type { DecisionMessage, LookupMessage, PrepareMessage, Vote } from '@pyralog/format';
+import type { StoredDefinition } from '@pyralog/model';
+import { NotLoaded } from './current-state.ts';
+import type { Desk } from './desk.ts';
+import { encodeHints } from './hints.ts';
+import { type Holder, isOlder, type LockTable } from './locks.ts';
+import { claimLocks, locksOf } from './plan.ts';
+import { rejectionOf } from './resolve.ts';
+import { type ResolvedWork, resolveWork, WrongAssumption } from './resolve-work.ts';
+import { stamped } from './stamped.ts';
+import { idText, preparedText, type TransactionTable } from './transaction-table.ts';
+import { decodeWork, encodeWork, type PartWork } from './work.ts';
+
+/** A prepare that younger ones are in the way of. Volatile: its coordinator sends it again. */
+interface WaitingPart {
+  readonly message: PrepareMessage | Omit<PrepareMessage, 'mark'>;
+  readonly holder: Holder;
+  readonly work: PartWork;
+}
+
+/** Promises and does the parts of transactions that other partitions coordinate (protocol 1.6). */
+export class Participant {
+  readonly #desk: Desk;
+  readonly #table: TransactionTable;
+  /** What documents in line are going to lock here: an older one goes first. */
+  readonly #lineLocks: LockTable;
+  readonly #released: () => void;
+  #waiting: WaitingPart[] = [];
+  /** What waiting parts are going to lock. */
+  readonly #waitingLocks: LockTable;
+  #changed = false;
+  #isWanting = false;
+
+  constructor(
+    desk: Desk,
+    table: TransactionTable,
+    lineLocks: LockTable,
+    waitingLocks: LockTable,
+    released: () => void,
+  ) {
+    this.#desk = desk;
+    this.#table = table;
+    this.#lineLocks = lineLocks;
+    this.#waitingLocks = waitingLocks;
+    this.#released = released;
+  }
+
+  get isIdle(): boolean {
+    return this.#waiting.length === 0;
+  }
+
+  /** Whether a part could not be looked at for what is not in memory: the next step has it. */
+  get isWanting(): boolean {
+    return this.#isWanting;
+  }
+
+  /** Looks at what could not be looked at before. */
+  look(): void {
+    if (this.#isWanting) this.#changed = true;
+    this.#isWanting = false;
+  }
+
+  /** Parts whose state must be known: those that may be resolved in the next step. */
+  *works(): Generator<PartWork> {
+    for (const { work } of this.#waiting) yield work;
+  }
+
+  /** A coordinator asks for a promise. */
+  prepare(message: PrepareMessage): void {
+    const { id, part, attempt } = message;
+    const prepared = this.#table.prepared.get(preparedText(message));
+    if (prepared !== undefined) {
+      // Of another attempt there is none while this one is alive (protocol 1.5.3).
+      if (prepared.attempt === attempt)
+        this.#vote(message, { kind: 'prepared', tx: prepared.tx, needs: prepared.needs });
+      return;
+    }
+    this.#waiting = this.#waiting.filter(
+      ({ message: other }) => preparedText(other) !== preparedText({ id, part }),
+    );
+    this.#waiting.push({
+      message,
+      holder: { id: idText(id), start: message.start },
+      work: decodeWork(message.content),
+    });
+    this.#waiting.sort((a, b) => (isOlder(a.holder, b.holder) ? -1 : 1));
+    this.#changed = true;
+  }
+
+  /** A coordinator has decided. */
+  decide(message: DecisionMessage): void {
+    const { id, part, attempt, tx } = message;
+    const name = preparedText(message);
+    this.#waiting = this.#waiting.filter(
+      ({ message: other }) => preparedText(other) !== name || other.attempt > attempt,
+    );
+    const prepared = this.#table.prepared.get(name);
+    if (prepared?.attempt === attempt) {
+      if (tx === undefined) this.#desk.emit({ kind: 'aborted', id, part, attempt });
+      else {
+        this.#desk.raise(tx);
+        const facts = stamped(prepared.facts, prepared.start, tx);
+        this.#desk.emit({ kind: 'committed', id, part, tx, facts });
+      }
+      this.#released();
+    }
+    this.#changed = true;
+    // Also of what is not known: it was done, or was never promised.
+    const from = this.#desk.partition;
+    this.#desk.send(id.coordinator, { kind: 'done', id, part, attempt, from });
+  }
+
+  /** A coordinator asks which attributes exist. */
+  lookup({ id, attributes }: LookupMessage): void {
+    const found = new Map<string, StoredDefinition | undefined>();
+    for (const ident of attributes) found.set(ident, this.#desk.schema.attribute(ident));
+    const hints = encodeHints({ attributes: found, holders: new Map() });
+    this.#desk.send(id.coordinator, { kind: 'found', id, clock: this.#desk.clock, hints });
+  }
+
+  /** Something was released that may be waited for. */
+  released(): void {
+    this.#changed = true;
+  }
+
+  /** Promises what can be promised. @returns whether anything changed */
+  advance(): boolean {
+    if (!this.#changed) return false;
+    this.#changed = false;
+    const before = this.#waiting;
+    this.#waitingLocks.clear();
+    this.#waiting = [];
+    for (const waiting of before) {
+      const locks = this.#try(waiting);
+      if (locks === undefined) continue;
+      this.#waitingLocks.add(waiting.holder, preparedText(waiting.message), locks);
+      this.#waiting.push(waiting);
+    }
+    return this.#waiting.length < before.length;
+  }
+
+  /** @returns what it will lock, where it has to wait */
+  #try({ message, holder, work }: WaitingPart): readonly Lock[] | undefined {
+    const locks = locksOf(work, undefined, this.#desk.schema);
+    const blocked = this.#blocked(holder, locks);
+    if (blocked === 'by older') return this.#giveWay(message);
+    if (blocked === 'by younger') return locks;
+    const desk = this.#desk;
+    // Nothing may come of it, and then the time is given to nobody.
+    const tx = desk.tick(message.at);
+    let resolved: ResolvedWork;
+    try {
+      const { state, schema, partition, partitions, longValues } = desk;
+      const isNew = (): boolean => false;
+      const context = { state, schema, partition, partitions, longValues, tx, isNew };
+      resolved = resolveWork(work, context, undefined);
+    } catch (error) {
+      if (error instanceof NotLoaded) {
+        this.#isWanting = true;
+        return locks;
+      }
+      if (error instanceof WrongAssumption)
+        this.#vote(message, { kind: 'retry', clock: desk.clock, hints: encodeHints(error) });
+      else this.#vote(message, { kind: 'rejected', rejection: rejectionOf(error) });
+      return undefined;
+    }
+    const claims = claimLocks(resolved.claims);
+    const byClaims = this.#blocked(holder, claims);
+    if (byClaims === 'by older') return this.#giveWay(message);
+    if (byClaims === 'by younger') return [...locks, ...claims];
+    const { id, part, attempt, start } = message;
+    const needs = resolved.needs.map(({ home, release }): TransactionPart => ({
+      partition: home,
+      name: release.claim,
+      content: encodeWork({ releases: [release] }),
+    }));
+    // A promise is kept by whoever leads then, with nothing but the log.
+    desk.contentsOf(resolved.facts);
+    desk.emit({
+      kind: 'prepared',
+      id,
+      part,
+      attempt,
+      start,
+      tx,
+      facts: encodeFacts(resolved.facts),
+      locks: [...locks, ...claims],
+      needs,
+    });
+    this.#vote(message, { kind: 'prepared', tx, needs });
+    return undefined;
+  }
+
+  /** Wait-die: whoever is older goes first, whether it holds what is wanted or waits for it. */
+  #blocked(holder: Holder, locks: readonly Lock[]): 'by older' | 'by younger' | undefined {
+    let isBlocked = false;
+    for (const other of this.#table.locks.inTheWay(holder.id, locks)) {
+      if (isOlder(other, holder)) return 'by older';
+      isBlocked = true;
+    }
+    for (const table of [this.#waitingLocks, this.#lineLocks])
+      for (const other of table.inTheWay(holder.id, locks))
+        if (isOlder(other, holder)) return 'by older';
+    return isBlocked ? 'by younger' : undefined;
+  }
+
+  #giveWay(message: WaitingPart['message']): undefined {
+    this.#vote(message, { kind: 'retry', clock: this.#desk.clock, hints: '' });
+    return undefined;
+  }
+
+  #vote({ id, part, attempt }: WaitingPart['message'], vote: Vote): void {
+    const from = this.#desk.partition;
+    this.#desk.send(id.coordinator, { kind: 'vote', id, part, attempt, from, vote });
+  }
+}

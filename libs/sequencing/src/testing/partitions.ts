@@ -1,0 +1,273 @@
+import { assert, must } from '@pyralog/base';
+import {
+  type CommitRecord,
+  type CoordinationMessage,
+  decodeCommitRecord,
+  decodeCoordination,
+  emptyLogState,
+  encodeCommitRecord,
+  encodeCoordination,
+  isInForce,
+  type Item,
+} from '@pyralog/format';
+import {
+  type DatabaseSettings,
+  epoch,
+  type StoredFact,
+  initialSchema,
+  type LogOffset,
+  logOffset,
+  ownerId,
+  partitionNo,
+  type TransactionDocument,
+  type Tx,
+} from '@pyralog/model';
+import type { Outcome } from '../outcome.ts';
+import { PartitionSequencer, type Sent, type Told } from '../partition-sequencer.ts';
+import { START } from './sequence.ts';
+
+/** What the topics of one partition hold, and who leads it. */
+interface Partition {
+  readonly log: CommitRecord[];
+  readonly inputs: TransactionDocument[];
+  readonly messages: CoordinationMessage[];
+  sequencer: PartitionSequencer;
+  nextInput: number;
+  nextMessage: number;
+  epochs: number;
+}
+
+/** What a step takes, and how it ends. */
+export interface StepOptions {
+  readonly inputs?: number;
+  readonly messages?: number;
+  readonly mishap?: Mishap;
+}
+
+/** What goes wrong with one step. */
+export type Mishap = 'none' | 'lost' | 'killed behind append' | 'killed behind messages';
+
+/**
+ * Sequencers of several partitions in one process, with logs and topics in memory: nothing happens but what the test asks
+ * for, step by step.
+ */
+export class Partitions {
+  readonly #settings: Partial<DatabaseSettings>;
+  readonly #all: Partition[];
+  now: bigint = START;
+  /** By partition and offset of the input; each once, or it is asserted (I9). */
+  readonly outcomes: Map<string, Outcome> = new Map();
+
+  constructor(count: number, settings: Partial<DatabaseSettings> = {}) {
+    this.#settings = settings;
+    this.#all = Array.from({ length: count }, (_, p) => {
+      const partition: Partition = {
+        log: [],
+        inputs: [],
+        messages: [],
+        sequencer: this.#fresh(p, count),
+        nextInput: 0,
+        nextMessage: 0,
+        epochs: 0,
+      };
+      return partition;
+    });
+    for (let p = 0; p < count; p++) this.kill(p);
+  }
+
+  get count(): number {
+    return this.#all.length;
+  }
+
+  /** The records of a partition that count. */
+  log(p: number): readonly CommitRecord[] {
+    return this.#of(p).log;
+  }
+
+  sequencer(p: number): PartitionSequencer {
+    return this.#of(p).sequencer;
+  }
+
+  /** Publishes a document. @returns its offset */
+  publish(p: number, document: TransactionDocument): LogOffset {
+    return logOffset(this.#of(p).inputs.push(document) - 1);
+  }
+
+  outcome(p: number, offset: LogOffset): Outcome | undefined {
+    return this.outcomes.get(`${p}.${offset}`);
+  }
+
+  /** Whether a step would take something. */
+  hasWork(p: number): boolean {
+    const { inputs, messages, nextInput, nextMessage } = this.#of(p);
+    return nextInput < inputs.length || nextMessage < messages.length;
+  }
+
+  /**
+   * One step of a partition's leader with some of what waits.
+   * @param deliver which of its messages arrive, and how often
+   */
+  step(
+    p: number,
+    { inputs = 8, messages = 8, mishap = 'none' }: StepOptions = {},
+    deliver: (sent: Sent) => number = () => 1,
+  ): void {
+    const partition = this.#of(p);
+    const { sequencer } = partition;
+    const from = partition.nextInput;
+    const taken = {
+      inputs: partition.inputs.slice(from, from + inputs).map((document, i) => ({
+        kind: 'document' as const,
+        offset: logOffset(from + i),
+        document,
+      })),
+      messages: partition.messages
+        .slice(partition.nextMessage, partition.nextMessage + messages)
+        .map((message, i) => ({ offset: logOffset(partition.nextMessage + i), message })),
+    };
+    partition.nextInput += taken.inputs.length;
+    partition.nextMessage += taken.messages.length;
+    assert(sequencer.needs(taken).length === 0, 'all is in memory');
+    const { record, outcomes, messages: sent } = sequencer.step(taken, this.now);
+    if (mishap === 'lost') return this.kill(p);
+    if (record !== undefined) {
+      partition.log.push(decodeCommitRecord(encodeCommitRecord(record)));
+      sequencer.durable(logOffset(partition.log.length - 1));
+      this.#note(p, outcomes);
+    }
+    if (mishap === 'killed behind append') return this.kill(p);
+    for (const each of sent) {
+      const to = this.#of(each.to);
+      const message = decodeCoordination(encodeCoordination(each.message));
+      for (let times = deliver(each); times > 0; times--) to.messages.push(message);
+    }
+    if (mishap === 'killed behind messages') this.kill(p);
+  }
+
+  /** Moves the closed timestamp of a partition on. */
+  close(p: number): void {
+    const partition = this.#of(p);
+    const { record } = partition.sequencer.closedRecord(this.now);
+    partition.log.push(decodeCommitRecord(encodeCommitRecord(must(record, 'it is written'))));
+    partition.sequencer.durable(logOffset(partition.log.length - 1));
+  }
+
+  /** Another owner leads the partition, from its log. */
+  kill(p: number): void {
+    const partition = this.#of(p);
+    const sequencer = this.#fresh(p, this.#all.length);
+    for (const [offset, record] of partition.log.entries())
+      sequencer.fold(logOffset(offset), record);
+    const claim: CommitRecord = {
+      kind: 'epoch',
+      epoch: epoch(++partition.epochs),
+      owner: ownerId((partition.epochs * 1024 + p).toString(16).padStart(32, '0')),
+    };
+    partition.log.push(claim);
+    sequencer.fold(logOffset(partition.log.length - 1), claim);
+    sequencer.lead(this.now);
+    partition.sequencer = sequencer;
+    partition.nextInput = sequencer.state.lowWater;
+    partition.nextMessage = sequencer.state.coordination;
+  }
+
+  /** Goes on calmly until nothing is left to do. @throws where that does not come */
+  settle(stepsMax = 2_000): void {
+    for (let i = 0; i < stepsMax; i++) {
+      let isAnything = false;
+      for (let p = 0; p < this.count; p++) {
+        const due = this.sequencer(p).nextDue;
+        if (!this.hasWork(p) && (due === undefined || due > this.now)) continue;
+        isAnything = true;
+        this.step(p);
+      }
+      if (isAnything) continue;
+      const due = this.#all.flatMap(({ sequencer: { nextDue } }) => nextDue ?? []);
+      if (due.length === 0) return;
+      this.now = due.reduce((a, b) => (b < a ? b : a));
+    }
+    const waiting = this.#all.map(({ sequencer }) => sequencer.waiting);
+    throw new Error(`I14: it does not come to an end: ${JSON.stringify(waiting)}`);
+  }
+
+  /** Another sequencer that has folded the same log. */
+  replayed(p: number): PartitionSequencer {
+    const sequencer = this.#fresh(p, this.#all.length);
+    for (const [offset, record] of this.#of(p).log.entries())
+      sequencer.fold(logOffset(offset), record);
+    return sequencer;
+  }
+
+  /** Transactions by tx, with the facts of all their parts. */
+  committed(): ReadonlyMap<Tx, readonly StoredFact[]> {
+    const all = new Map<Tx, StoredFact[]>();
+    for (const { log } of this.#all) {
+      for (const record of log) {
+        if (record.kind === 'epoch') continue;
+        for (const item of record.items) {
+          if (!isInForce(item)) continue;
+          const facts = all.get(item.tx) ?? [];
+          all.set(item.tx, facts);
+          for (let row = item.from; row < item.to; row++) facts.push(record.facts.factAt(row));
+        }
+      }
+    }
+    return new Map([...all].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  }
+
+  /** Outcomes as the logs have them, by partition and offset; each once (I9). */
+  logged(): ReadonlyMap<string, Item> {
+    const all = new Map<string, Item>();
+    for (const [p, { log }] of this.#all.entries()) {
+      for (const record of log) {
+        if (record.kind === 'epoch') continue;
+        for (const item of record.items) {
+          switch (item.kind) {
+            case 'commit':
+            case 'rejected':
+            case 'duplicate':
+            case 'decided':
+            case 'refused': {
+              const name = `${p}.${item.offset}`;
+              assert(!all.has(name), `I9: input ${name} has one outcome`);
+              all.set(name, item);
+              break;
+            }
+            default:
+          }
+        }
+      }
+    }
+    return all;
+  }
+
+  /** The closed timestamp of the whole database. */
+  get closed(): Tx {
+    return this.#all
+      .map(({ sequencer }) => sequencer.state.closed)
+      .reduce((a, b) => (b < a ? b : a));
+  }
+
+  #note(p: number, outcomes: readonly Told[]): void {
+    for (const { offset, outcome } of outcomes) {
+      const name = `${p}.${offset}`;
+      assert(!this.outcomes.has(name), `I9: input ${name} has one outcome`);
+      this.outcomes.set(name, outcome);
+    }
+  }
+
+  #fresh(p: number, count: number): PartitionSequencer {
+    return new PartitionSequencer({
+      partition: partitionNo(p),
+      partitions: count,
+      state: emptyLogState(),
+      schema: initialSchema(this.#settings),
+      complete: true,
+      cacheBytesMax: 1024 ** 3,
+    });
+  }
+
+  #of(p: number): Partition {
+    return must(this.#all[p], `partition ${p}`);
+  }
+}
