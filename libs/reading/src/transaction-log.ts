@@ -37,42 +37,46 @@ export class TransactionLog {
   }
 
   async find(tx: Tx): Promise<CommittedTransaction | undefined> {
-    for await (const found of this.before(tx)) return found.tx === tx ? found : undefined;
+    for await (const found of this.#walk('down', tx - 1n, tx)) return found;
     return undefined;
   }
 
   /** Transactions with `after` < tx ≤ `upTo`, oldest first. @param upTo at most what is closed */
   after(after: Tx, upTo: Tx): AsyncIterable<CommittedTransaction> {
-    return this.#walk('up', (tx) => tx > after && tx <= upTo, after);
+    return this.#walk('up', after, upTo);
   }
 
   /** Transactions with a tx ≤ `newest`, newest first. @param newest at most what is closed */
   before(newest: Tx): AsyncIterable<CommittedTransaction> {
-    return this.#walk('down', (tx) => tx <= newest, newest + 1n);
+    return this.#walk('down', -1n, newest);
   }
 
-  /** @param from before the first, in the direction */
+  /** Transactions with `after` < tx ≤ `upTo`. */
   async *#walk(
     direction: Direction,
-    isWanted: (tx: bigint) => boolean,
-    from: bigint,
+    after: bigint,
+    upTo: bigint,
   ): AsyncIterable<CommittedTransaction> {
-    let position = from;
     // What is in files moves on while it is read; then it is looked at anew from here.
     for (let isMoved = true; isMoved;) {
       isMoved = false;
       const { manifest } = this.#reader.index;
-      const files = this.#merge(direction, position, manifest?.segments ?? []);
-      for (;;) {
+      const files = this.#merge(direction, after, upTo, manifest?.segments ?? []);
+      while (after < upTo) {
         const filed = await files.next();
         if (this.#reader.index.manifest !== manifest) {
           isMoved = true;
           break;
         }
-        const live = this.#live(direction, position);
+        const { liveTransactions } = this.#reader;
+        const live =
+          direction === 'up'
+            ? liveTransactions.firstAbove(asTx(after))
+            : liveTransactions.lastUpTo(asTx(upTo));
         const next = nearest(direction, filed?.tx, live[0]?.tx);
-        if (next === undefined || !isWanted(next)) return;
-        position = next;
+        if (next === undefined || next <= after || next > upTo) return;
+        if (direction === 'up') after = next;
+        else upTo = next - 1n;
         // Before anything is waited for: the live part may be dropped meanwhile.
         const parts: (readonly StoredFact[])[] = live[0]?.tx === next ? live.map(factsOf) : [];
         if (filed?.tx === next) {
@@ -84,30 +88,25 @@ export class TransactionLog {
     }
   }
 
-  #live(direction: Direction, position: bigint): readonly LiveTransaction[] {
-    const live = this.#reader.liveTransactions;
-    if (direction === 'up') return live.firstAbove(asTx(position));
-    return position === 0n ? [] : live.lastUpTo(asTx(position - 1n));
-  }
-
+  /** @param after @param upTo the bounds of what is wanted: other files, pages and transactions are left out */
   #merge(
     direction: Direction,
-    position: bigint,
+    after: bigint,
+    upTo: bigint,
     segments: readonly SegmentInfo[],
   ): Merge<SegmentPart> {
-    const isAhead = ({ minTx, maxTx }: Range): boolean =>
-      direction === 'up' ? maxTx > position : minTx < position;
+    const isWanted = ({ minTx, maxTx }: Range): boolean => maxTx > after && minTx <= upTo;
     const sources = segments
-      .filter((segment) => segment.transactions > 0 && isAhead(segment))
+      .filter((segment) => segment.transactions > 0 && isWanted(segment))
       .map((segment): Source<SegmentPart> => ({
         range: segment,
         open: async () => {
           const footer = await this.#footer(segment);
           return footer.pages.flatMap((page, number): Source<SegmentPart>[] => {
-            if (page.transactions === 0 || !isAhead(page)) return [];
+            if (page.transactions === 0 || !isWanted(page)) return [];
             const parts = async (): Promise<readonly SegmentPart[]> =>
               (await this.#page(segment, footer, number))
-                .filter(({ tx }) => (direction === 'up' ? tx > position : tx < position))
+                .filter(({ tx }) => tx > after && tx <= upTo)
                 .map((transaction) => ({ tx: transaction.tx, segment, footer, transaction }));
             return [{ range: page, entries: parts }];
           });
