@@ -209,11 +209,11 @@ describe('of the logs', () => {
     ]);
   });
 
-  test('documents of one attribute keep their order', () => {
-    const [early, late] = [commit(0, at(1), '+e n 1'), commit(1, at(2), '+e n 2')];
+  test('documents of one entity keep their order', () => {
+    const [early, late] = [commit(0, at(1), '+e n 1'), commit(1, at(2), '+e s x')];
     expect(inputOrder([record(1, 9, [early, late])])).toEqual([]);
     expect(said(inputOrder([record(1, 9, [late, early])]))).toEqual([
-      'input 0/0 writes e n behind input 1',
+      'input 0/0 writes e behind input 1',
     ]);
   });
 });

@@ -178,14 +178,21 @@ export function retractChain(transactions: readonly Transaction[]): readonly Fin
   return findings;
 }
 
-/** Of two documents of one partition that write the same attribute of an entity the one that came first is the first. */
+/**
+ * Of two documents of one partition that write the same entity the one that came first is the first. Where other
+ * partitions are asked meanwhile, that holds of the attributes of an entity, each for itself.
+ */
 export function inputOrder(records: readonly LoggedRecord[]): readonly Finding[] {
   const last = new Map<string, number>();
   const findings: Finding[] = [];
+  const isAlone = new Set(records.map(({ partition }) => partition)).size === 1;
   for (const { partition, input, result } of outcomesOf(records)) {
     if (result.kind !== 'commit') continue;
     const written = result.facts.filter(({ entity }) => !/^(tx|attribute):/.test(entity));
-    for (const entity of new Set(written.map((fact) => `${fact.entity} ${fact.attribute}`))) {
+    const things = written.map(({ entity, attribute }) =>
+      isAlone ? entity : `${entity} ${attribute}`,
+    );
+    for (const entity of new Set(things)) {
       const key = `${partition} ${entity}`;
       const before = last.get(key) ?? -1;
       if (input < before)
