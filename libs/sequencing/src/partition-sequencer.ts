@@ -19,6 +19,7 @@ import {
 import {
   attributeChanges,
   BUILT_IN,
+  CLOCK_SKEW_MAX,
   endOfStep,
   type StoredFact,
   foldSchema,
@@ -341,6 +342,14 @@ export class PartitionSequencer {
     const isWorth =
       this.#items.length > 0 || this.#nextMessage >= this.#state.coordination + MESSAGES_MAX;
     return this.#finish(isWorth);
+  }
+
+  /**
+   * Another partition is at `seen` already: time here follows it, as far as clocks may be apart. Else one whose clock is
+   * behind would hold all of them back. In import mode time follows the data.
+   */
+  follow(seen: Tx, now: bigint): void {
+    if (this.#schema.mode === 'live' && seen <= now + CLOCK_SKEW_MAX) this.#clock.raise(seen);
   }
 
   /** A record without items that moves the closed timestamp on to the clock. */

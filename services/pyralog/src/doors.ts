@@ -1,4 +1,5 @@
 import {
+  type DatabaseMode,
   isTemporaryId,
   type PartitionNo,
   partitionNo,
@@ -19,8 +20,9 @@ export class Doors {
     this.#partitions = partitions;
   }
 
-  of({ id, operations, conditions }: TransactionDocument): PartitionNo {
-    if (this.#partitions === 1) return partitionNo(0);
+  of({ id, operations, conditions }: TransactionDocument, mode: DatabaseMode): PartitionNo {
+    // An imported stream is in the order of its times, and enters by one (protocol 1.7).
+    if (this.#partitions === 1 || mode === 'import') return partitionNo(0);
     for (const { entity } of operations)
       if (!isTemporaryId(entity)) return partitionOf(entity, this.#partitions);
     for (const { entity } of conditions) return partitionOf(entity, this.#partitions);
