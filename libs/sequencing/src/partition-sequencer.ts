@@ -453,10 +453,10 @@ export class PartitionSequencer {
       case 'close':
         return;
       case 'prepare':
-        if (this.#isNew(message)) this.#participant.prepare(message);
+        this.#participant.prepare(message, this.#isNew(message));
         break;
       case 'decision':
-        if (this.#isNew(message)) this.#participant.decide(message);
+        this.#participant.decide(message, this.#isNew(message));
         break;
       case 'vote':
         this.#coordinator.vote(message);
