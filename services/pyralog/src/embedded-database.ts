@@ -38,7 +38,7 @@ export class EmbeddedDatabase extends ReadingDatabase {
     );
     this.#ports = ports;
     this.#all = all;
-    this.#doors = new Doors(info.partitions);
+    this.#doors = new Doors(info);
   }
 
   /** Recovers from bucket and log, claims the partitions, and starts their indexers. */
@@ -68,7 +68,7 @@ export class EmbeddedDatabase extends ReadingDatabase {
 
   async transact(document: Uint8Array): Promise<CommitResult> {
     const parsed = parseDocument(document);
-    const door = this.#doors.of(parsed);
+    const door = this.#doors.of(parsed, this.mode);
     const outcome = await this.#at(door).submit(parsed, document.length);
     switch (outcome.kind) {
       case 'committed':

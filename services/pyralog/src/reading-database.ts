@@ -20,6 +20,7 @@ import type {
 } from '@pyralog/client';
 import type { DatabaseInfo, Rejection } from '@pyralog/format';
 import {
+  type DatabaseMode,
   type Fact,
   isPyralogError,
   isReference,
@@ -60,6 +61,11 @@ export abstract class ReadingDatabase implements Database {
     this.info = info;
     this.partitions = partitions;
     this.reader = new DatabaseReader({ partitions, clock, requestClosed });
+  }
+
+  /** As far as this process has heard of it. */
+  protected get mode(): DatabaseMode {
+    return this.partitions.first.schema.mode;
   }
 
   abstract transact(document: Uint8Array): Promise<CommitResult>;
@@ -117,7 +123,7 @@ export abstract class ReadingDatabase implements Database {
 
   async status(): Promise<StatusAnswer> {
     const { all, first } = this.partitions;
-    const { schema } = first;
+    const { strict } = first.schema;
     const sum = (of: 'segments' | 'runs'): number => {
       let bytes = 0;
       for (const { index } of all)
@@ -127,8 +133,8 @@ export abstract class ReadingDatabase implements Database {
     return {
       database: this.name,
       id: this.info.id,
-      mode: schema.mode,
-      strict: schema.strict,
+      mode: this.mode,
+      strict,
       version: VERSION,
       durable: this.isDurable,
       partitions: all.map((reader) => this.#partitionStatus(reader)),
