@@ -73,11 +73,14 @@ export function hostContract(make: () => Promise<DatabaseHost>, partitions: numb
       const at = (first + BigInt(i)) * 1_000_000_000n;
       expect([i, tx >= at - 1023n && tx < at + 1_000_000n]).toEqual([i, true]);
     }
-    // What it brought in is known by its keys ever after.
+    // What it brought in is known by its keys ever after, whatever time it is.
+    const again = { tx: committed[3]?.tx, duplicate: true };
+    expect(await commit(database, documents[3])).toMatchObject(again);
     const keyed = { id: 'key', ops: [{ entity: 'e:keyed', n: 1 }] };
     const { tx } = await commit(database, keyed);
     await database.goLive();
     expect(await commit(database, keyed)).toMatchObject({ tx, duplicate: true });
+    expect(await commit(database, documents[3])).toMatchObject(again);
   });
 
   test('import mode takes the times of history and ends for good', async () => {
