@@ -69,6 +69,8 @@ interface Waiting {
   /** When it came, by the wall clock. */
   readonly since: bigint;
   readonly notBefore: bigint;
+  /** Why it may not have the time that it asks for; a duplicate is told of the first all the same. */
+  readonly refusal: PyralogError | undefined;
   /** Attempts before. */
   readonly attempts: number;
   /** When others were asked for what it needs to know. */
@@ -317,8 +319,7 @@ export class Coordinator {
   #enter(offset: LogOffset, document: TransactionDocument): void {
     const desk = this.#desk;
     const refusal = timeRefusal(document, desk.schema.mode, desk.last, desk.now);
-    if (refusal !== undefined) return this.#reject(offset, refusal);
-    const start = desk.tick(document.at);
+    const start = desk.tick(refusal === undefined ? document.at : undefined);
     const id = { coordinator: desk.partition, offset };
     const waiting: Waiting = {
       holder: { id: idText(id), start },
@@ -327,6 +328,7 @@ export class Coordinator {
       hints: new HintsSoFar(),
       since: desk.now,
       notBefore: desk.now,
+      refusal,
       attempts: 0,
       askedAt: undefined,
     };
@@ -403,6 +405,7 @@ export class Coordinator {
       desk.tell(offset, { kind: 'duplicate', tx: first });
       return undefined;
     }
+    if (waiting.refusal !== undefined) throw waiting.refusal;
     const planned = this.#plan(waiting, holder.start);
     if (planned.kind === 'lookup') {
       this.#ask(waiting, planned.attributes);
@@ -637,6 +640,7 @@ export class Coordinator {
       hints: state.hints,
       since: state.since,
       notBefore: state.hints.isNew ? now : now + pause,
+      refusal: undefined,
       attempts: attempt,
       askedAt: undefined,
     });

@@ -28,7 +28,7 @@ export class EmbeddedDatabase extends ReadingDatabase {
     );
     this.#ports = ports;
     this.#all = all;
-    this.#doors = new Doors(info.partitions);
+    this.#doors = new Doors(info);
   }
 
   /** Recovers from bucket and log, claims the partitions, and starts their indexers. */
@@ -55,7 +55,7 @@ export class EmbeddedDatabase extends ReadingDatabase {
 
   async transact(document: Uint8Array): Promise<CommitResult> {
     const parsed = parseDocument(document);
-    const door = this.#doors.of(parsed, this.partitions.first.schema.mode);
+    const door = this.#doors.of(parsed, this.mode);
     const outcome = await this.#at(door).submit(parsed, document.length);
     switch (outcome.kind) {
       case 'committed':

@@ -20,6 +20,7 @@ import type {
 } from '@pyralog/client';
 import type { DatabaseInfo, Rejection } from '@pyralog/format';
 import {
+  type DatabaseMode,
   type Fact,
   isPyralogError,
   isReference,
@@ -68,6 +69,11 @@ export abstract class ReadingDatabase implements Database {
     this.partitions = partitions;
     this.reader = new DatabaseReader({ partitions, clock: ports.clock, requestClosed });
     this.levelClosing = new LevelClosing({ partitions, ...ports, requestClosed });
+  }
+
+  /** As far as this process has heard of it. */
+  protected get mode(): DatabaseMode {
+    return this.partitions.first.schema.mode;
   }
 
   abstract transact(document: Uint8Array): Promise<CommitResult>;
@@ -131,7 +137,7 @@ export abstract class ReadingDatabase implements Database {
 
   async status(): Promise<StatusAnswer> {
     const { all, first } = this.partitions;
-    const { schema } = first;
+    const { strict } = first.schema;
     const sum = (of: 'segments' | 'runs'): number => {
       let bytes = 0;
       for (const { index } of all)
@@ -141,8 +147,8 @@ export abstract class ReadingDatabase implements Database {
     return {
       database: this.name,
       id: this.info.id,
-      mode: schema.mode,
-      strict: schema.strict,
+      mode: this.mode,
+      strict,
       version: VERSION,
       durable: this.isDurable,
       partitions: all.map((reader) => this.#partitionStatus(reader)),

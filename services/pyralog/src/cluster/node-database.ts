@@ -25,7 +25,7 @@ export class NodeDatabase extends ReadingDatabase {
       all[partition]?.requestClosed(upTo),
     );
     this.#all = all;
-    this.#doors = new Doors(info.partitions);
+    this.#doors = new Doors(info);
   }
 
   /**
@@ -51,9 +51,7 @@ export class NodeDatabase extends ReadingDatabase {
   async transact(document: Uint8Array): Promise<CommitResult> {
     // What can be refused without the state of the database is, before anybody else hears of it.
     const parsed = parseDocument(document);
-    const { item, facts } = await this.#at(
-      this.#doors.of(parsed, this.partitions.first.schema.mode),
-    ).outcomeOf(document);
+    const { item, facts } = await this.#at(this.#doors.of(parsed, this.mode)).outcomeOf(document);
     switch (item.kind) {
       case 'commit': {
         const { tx, from, to } = item;
