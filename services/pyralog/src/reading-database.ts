@@ -9,7 +9,6 @@ import type {
   FeedEvent,
   FeedQuery,
   HistoryQuery,
-  PartitionStatus,
   ReadOptions,
   SchemaAnswer,
   StatusAnswer,
@@ -36,16 +35,12 @@ import {
   type Tx,
   txEntity,
 } from '@pyralog/model';
-import {
-  DatabaseReader,
-  HomeReader,
-  type PartitionReader,
-  type Partitions,
-} from '@pyralog/reading';
+import { DatabaseReader, HomeReader, type Partitions } from '@pyralog/reading';
 import type { Clock, Rand, Timers } from '@pyralog/runtime';
 import type { Contents } from '@pyralog/sequencing';
 import { firstIds } from './first-result.ts';
 import { LevelClosing } from './level-closing.ts';
+import { partitionStatus } from './partition-status.ts';
 import { VERSION } from './version.ts';
 
 /** What a database answers of its reader alone, whoever writes to it. */
@@ -151,7 +146,9 @@ export abstract class ReadingDatabase implements Database {
       strict,
       version: VERSION,
       durable: this.isDurable,
-      partitions: all.map((reader) => this.#partitionStatus(reader)),
+      partitions: all.map((reader) =>
+        partitionStatus(reader, this.troublesOf(reader.index.partition)),
+      ),
       bytes: { segments: sum('segments'), runs: sum('runs') },
     };
   }
@@ -224,21 +221,6 @@ export abstract class ReadingDatabase implements Database {
     return {
       ...query,
       signal: query.signal === undefined ? signal : AbortSignal.any([query.signal, signal]),
-    };
-  }
-
-  #partitionStatus({ state, closed, liveFacts, index }: PartitionReader): PartitionStatus {
-    return {
-      partition: index.partition,
-      epoch: state.admission.epoch,
-      owner: state.admission.owner ?? '',
-      logEnd: state.next,
-      indexed: index.state.next,
-      closed,
-      liveFacts,
-      manifest: index.manifest?.number ?? 0,
-      runs: index.runs.length,
-      troubles: this.troublesOf(index.partition),
     };
   }
 }
