@@ -9,7 +9,14 @@ import {
   type LogState,
   type Manifest,
 } from '@pyralog/format';
-import { type CutRule, type IndexView, LiveIndex, type Read, schemaFacts } from '@pyralog/indexing';
+import {
+  type CutRule,
+  partitionCut,
+  type IndexView,
+  LiveIndex,
+  type Read,
+  schemaFacts,
+} from '@pyralog/indexing';
 import { foldSchema, type Schema, TX_NONE, type Tx } from '@pyralog/model';
 import type { Timers } from '@pyralog/runtime';
 import { IndexReader, type IndexReaderOptions } from './index-reader.ts';
@@ -18,6 +25,7 @@ import { Waiters } from './waiters.ts';
 
 /** What a reader of a partition stands on. */
 export interface PartitionReaderOptions extends IndexReaderOptions {
+  /** Of a database of one partition; see {@link partitionCut}. */
   readonly cutRule: CutRule;
   readonly timers: Timers;
 }
@@ -44,7 +52,7 @@ export class PartitionReader {
   private constructor(options: PartitionReaderOptions, begun: LogState['next'] | undefined) {
     this.#index = new IndexReader(options);
     this.#schema = this.#index.schema;
-    this.#live = new LiveIndex(options.cutRule, begun);
+    this.#live = new LiveIndex(partitionCut(options.info, options.cutRule), begun);
     this.#closedWaiters = new Waiters(options.timers);
   }
 
