@@ -4,6 +4,7 @@ import { feedContract } from './database-feed.ts';
 import { hostContract } from './database-hosts.ts';
 import { longValueContract } from './database-long-values.ts';
 import { readContract } from './database-reads.ts';
+import { semanticsContract } from './database-semantics.ts';
 import { writeContract } from './database-writes.ts';
 
 /**
@@ -19,6 +20,7 @@ export function databaseContract(
   describe(`${name} is a host of databases`, () => {
     hostContract(make, partitions);
     writeContract(make);
+    semanticsContract(make, partitions);
     readContract(make);
     feedContract(make);
     longValueContract(make);
