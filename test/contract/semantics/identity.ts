@@ -149,6 +149,45 @@ export const IDENTITY: readonly Row[] = [
     outcome: refused('cas-failed', { entity: '$e', attribute: 'n' }),
   },
   {
+    name: 'a temporary id beside the entity that it is found to be',
+    before: HELD,
+    document: [add('$e', 'mail', '$m'), { entity: '_:x', mail: '$m', k: 2 }],
+    outcome: { facts: ['+$e k 2'], ids: { '_:x': '$e' } },
+  },
+  {
+    name: 'a temporary id with another unique value that its entity has',
+    before: [
+      [...ID, define('code', { valueType: 'string', unique: 'value' })],
+      [{ entity: '$e', mail: '$m', code: '$c' }],
+    ],
+    document: [{ entity: '_:x', code: '$c', mail: '$m', n: 1 }],
+    outcome: { facts: ['+$e n 1'], ids: { '_:x': '$e' } },
+  },
+  {
+    name: 'a temporary id with another unique value, which its entity takes from a third',
+    before: [
+      [...ID, define('code', { valueType: 'string', unique: 'value' })],
+      [
+        { entity: '$e', mail: '$m' },
+        { entity: '$f', code: '$c' },
+      ],
+    ],
+    document: [{ entity: '_:x', code: '$c', mail: '$m' }, drop('$f', 'code')],
+    outcome: { facts: ['+$e code "$c"', '-$f code "$c"'], ids: { '_:x': '$e' } },
+  },
+  {
+    name: 'a temporary id with another unique value, which a third keeps',
+    before: [
+      [...ID, define('code', { valueType: 'string', unique: 'value' })],
+      [
+        { entity: '$e', mail: '$m' },
+        { entity: '$f', code: '$c' },
+      ],
+    ],
+    document: [{ entity: '_:x', code: '$c', mail: '$m' }],
+    outcome: refused('unique-conflict', { attribute: 'code', entity: '$e', owner: '$f' }, '$c'),
+  },
+  {
     name: 'nothing is current of a new entity',
     document: [
       { entity: '_:x', n: 1 },
