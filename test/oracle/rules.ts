@@ -296,7 +296,7 @@ class Wants {
     const { ident: attribute } = rule;
     const extra = { entity, attribute };
     if (rule.cardinality === 'many')
-      throw new PyralogError('document-invalid', `${JSON.stringify(attribute)} has many values.`, {
+      this.#reasons.add('document-invalid', `${JSON.stringify(attribute)} has many values.`, {
         extra,
       });
     const old = operation.old === null ? null : this.#valueOf(operation.old, rule);
