@@ -9,6 +9,22 @@ export type Draft = { readonly ops: readonly object[] };
 /** On all of four partitions. */
 export const ENTITIES = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
 
+/** Attributes with rules of their own; the others come by first use. */
+export const DEFINED: string = JSON.stringify({
+  ops: [
+    { entity: 'attribute:mail', 'db/valueType': 'string', 'db/unique': 'value' },
+    { entity: 'attribute:login', 'db/valueType': 'string', 'db/unique': 'identity' },
+    {
+      entity: 'attribute:numbers',
+      'db/valueType': 'int',
+      'db/unique': 'identity',
+      'db/cardinality': 'many',
+    },
+    { entity: 'attribute:d', 'db/valueType': 'double' },
+    { entity: 'attribute:tags', 'db/valueType': 'string', 'db/cardinality': 'many' },
+  ],
+});
+
 /** Entities of the pool, and now and then one that was made of a temporary id, or a transaction. */
 const entity = fc.oneof(
   { weight: 12, arbitrary: fc.constantFrom(...ENTITIES) },
@@ -71,7 +87,7 @@ const cas = fc
       op: 'cas',
       entity: id,
       attribute: name,
-      old: isCurrent ? current(id, name) : old,
+      old: isCurrent ? { '@first': [id, name] } : old,
       new: name === 'n' ? number : text,
     })),
   );
@@ -82,7 +98,7 @@ const retract = fc.oneof(
     op: 'retract',
     entity: id,
     attribute: name,
-    value: { '@oneOf': [id, name] },
+    value: { '@some': [id, name] },
   })),
   fc.record({
     op: fc.constant('retract'),
@@ -179,12 +195,12 @@ function print(given: unknown, model: Model): string {
   if (typeof given !== 'object' || given === null) return JSON.stringify(given);
   const fields = Object.entries(given).filter(([, value]) => value !== undefined);
   const [only] = fields;
-  if (only?.[0] === '@current' || only?.[0] === '@oneOf') {
+  if (only !== undefined && /^@(current|first|some)$/.test(only[0])) {
     const [id, name] = only[1] as [string, string];
     const values = model.inForce
       .filter((fact: Fact) => fact.entity === named(id, model) && fact.attribute === name)
       .map(({ value }) => printValue(value));
-    if (only[0] === '@oneOf') return values[0] ?? '"z"';
+    if (only[0] !== '@current') return values[0] ?? (only[0] === '@some' ? '"z"' : 'null');
     return values.length > 1 ? `[${values.join()}]` : (values[0] ?? 'null');
   }
   return `{${fields.map(([name, value]) => `${JSON.stringify(name)}:${print(value, model)}`).join()}}`;

@@ -6,28 +6,13 @@ import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import { SharedThread } from '../contract/shared-thread.ts';
 import { commands, transact } from './commands.ts';
+import { DEFINED } from './documents.ts';
 import { Model } from './model.ts';
 import { runs } from './runs.ts';
 import { Subject } from './subject.ts';
 
 const threads = new SharedThread();
 afterAll(() => threads[Symbol.asyncDispose]());
-
-/** Attributes with rules of their own; the others come by first use. */
-const DEFINED = JSON.stringify({
-  ops: [
-    { entity: 'attribute:mail', 'db/valueType': 'string', 'db/unique': 'value' },
-    { entity: 'attribute:login', 'db/valueType': 'string', 'db/unique': 'identity' },
-    {
-      entity: 'attribute:numbers',
-      'db/valueType': 'int',
-      'db/unique': 'identity',
-      'db/cardinality': 'many',
-    },
-    { entity: 'attribute:d', 'db/valueType': 'double' },
-    { entity: 'attribute:tags', 'db/valueType': 'string', 'db/cardinality': 'many' },
-  ],
-});
 
 test.each([1, 4])(
   'I5 I8 a database of %i partitions is the facts that its documents mean',

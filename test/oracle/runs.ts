@@ -8,6 +8,7 @@ const { PYRALOG_RUNS, PYRALOG_SEED, PYRALOG_PATH, PYRALOG_REPLAY } = process.env
  */
 export function runs(numRuns: number): fc.Parameters<unknown> {
   return {
+    endOnFailure: true,
     numRuns: PYRALOG_RUNS === undefined ? numRuns : Number(PYRALOG_RUNS),
     ...(PYRALOG_SEED === undefined ? {} : { seed: Number(PYRALOG_SEED) }),
     ...(PYRALOG_PATH === undefined ? {} : { path: PYRALOG_PATH }),
