@@ -88,6 +88,12 @@ const VALUES: readonly Row[] = [
     outcome: writes('-$e mail "$m"', '-$f mail "$n"', '+$f mail "$m"'),
   },
   {
+    name: 'a unique value moves to an entity that stands before its holder, and is taken then',
+    before: [MAIL, [add('$z', 'mail', '$m')], [add('$a', 'mail', '$m'), drop('$z', 'mail')]],
+    document: [add('$b', 'mail', '$m')],
+    outcome: taken('$b', '$a'),
+  },
+  {
     name: 'two entities exchange their unique values',
     before: [MAIL, [add('$e', 'mail', '$m'), add('$f', 'mail', '$n')]],
     document: [add('$e', 'mail', '$n'), add('$f', 'mail', '$m')],
