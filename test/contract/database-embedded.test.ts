@@ -4,6 +4,7 @@ import { databaseContract } from './database.ts';
 import { create, feedOf, write } from './database-support.ts';
 import { embeddedHost } from './embedded-host.ts';
 import { SharedThread } from './shared-thread.ts';
+import { semanticsContract, stagesOf } from './database-semantics.ts';
 
 const threads = new SharedThread();
 afterAll(() => threads[Symbol.asyncDispose]());
@@ -45,3 +46,5 @@ test('databases of one host have files of the same names, and read their own', a
     expect(new Set(told.map(({ entity }) => entity))).toEqual(new Set([`e:${database.name}`]));
   }
 });
+
+semanticsContract('the database of one process', stagesOf(make(DEFAULT_CUT)));

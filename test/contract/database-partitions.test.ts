@@ -4,6 +4,7 @@ import { afterAll, afterEach, expect } from 'vitest';
 import { databaseContract } from './database.ts';
 import { embeddedHost } from './embedded-host.ts';
 import { SharedThread } from './shared-thread.ts';
+import { semanticsContract, stagesOf } from './database-semantics.ts';
 
 const threads = new SharedThread();
 afterAll(() => threads[Symbol.asyncDispose]());
@@ -29,3 +30,9 @@ databaseContract('the database of one process on four partitions', make(DEFAULT_
 // Parts of a few facts, so that every answer is merged from many runs and the live index.
 const smallRuns = make({ factsMax: 3, bytesMax: 1e9 });
 databaseContract('the database on four partitions with small runs', smallRuns, PARTITIONS);
+
+semanticsContract(
+  'the database of one process on four partitions',
+  stagesOf(make(DEFAULT_CUT)),
+  PARTITIONS,
+);

@@ -3,8 +3,8 @@ import { describe } from 'vitest';
 import { feedContract } from './database-feed.ts';
 import { hostContract } from './database-hosts.ts';
 import { longValueContract } from './database-long-values.ts';
+import { raceContract } from './database-races.ts';
 import { readContract } from './database-reads.ts';
-import { semanticsContract } from './database-semantics.ts';
 import { writeContract } from './database-writes.ts';
 
 /**
@@ -20,7 +20,7 @@ export function databaseContract(
   describe(`${name} is a host of databases`, () => {
     hostContract(make, partitions);
     writeContract(make);
-    semanticsContract(make, partitions);
+    raceContract(make);
     readContract(make);
     feedContract(make);
     longValueContract(make);

@@ -20,7 +20,7 @@ test.each([1, 4])(
   async (partitions) => {
     await fc.assert(
       fc.asyncProperty(commands, fc.integer({ min: 3, max: 60 }), async (steps, factsMax) => {
-        await using subject = await Subject.make(threads, partitions, factsMax);
+        await using subject = await Subject.make(threads, { partitions, factsMax });
         const model = new Model({ strict: false, mode: 'live' });
         await transact(DEFINED, model, subject);
         await fc.asyncModelRun(() => ({ model, real: subject }), steps);

@@ -1,4 +1,4 @@
-import type { Database } from '@pyralog/client';
+import type { CreateOptions, Database } from '@pyralog/client';
 import { createCodec } from '@pyralog/format/zstd';
 import type { CutRule } from '@pyralog/indexing';
 import { MemoryLog } from '@pyralog/log/memory';
@@ -31,7 +31,10 @@ export class Subject implements AsyncDisposable {
   }
 
   /** @param factsMax of a part of the live index */
-  static async make(threads: Threads, partitions: number, factsMax: number): Promise<Subject> {
+  static async make(
+    threads: Threads,
+    { factsMax, ...options }: CreateOptions & { readonly factsMax: number },
+  ): Promise<Subject> {
     const [log, objects, codec] = [new MemoryLog(), new MemoryObjects(), await createCodec()];
     const cutRule: CutRule = { factsMax, bytesMax: 1e9 };
     const troubles: unknown[] = [];
@@ -51,7 +54,7 @@ export class Subject implements AsyncDisposable {
         onRecovery: (what) => troubles.push(what),
       });
     const host = await open();
-    await host.create('main', { partitions });
+    await host.create('main', options);
     return new Subject(factsMax, troubles, open, host, await host.database('main'));
   }
 

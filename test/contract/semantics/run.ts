@@ -6,23 +6,33 @@ import { allPages, commit, fold } from '../database-support.ts';
 import { Places, type Placement } from './place.ts';
 import type { Document, Refused, Row, Writes } from './row.ts';
 
+/** A database that a row is played on. */
+export interface Stage extends AsyncDisposable {
+  /** Another one after {@link reopen}. */
+  readonly database: Database;
+  /** Between the state and the document, where it can be opened again. */
+  readonly reopen?: () => Promise<void>;
+}
+
 /** Commits a row's document on its state, and compares what became of it. */
 export async function runRow(
   row: Row,
-  database: Database,
+  stage: Stage,
   placement: Placement,
   partitions: number,
 ): Promise<void> {
   const places = new Places(placement, partitions);
   const before: CommitResult[] = [];
   for (const document of row.before ?? [])
-    before.push(await commit(database, documentOf(places.place(document), before)));
+    before.push(await commit(stage.database, documentOf(places.place(document), before)));
   for (const document of row.tried ?? [])
     await expect(
-      commit(database, documentOf(places.place(document), before)),
+      commit(stage.database, documentOf(places.place(document), before)),
     ).rejects.toMatchObject({
       isPyralogError: true,
     });
+  await stage.reopen?.();
+  const { database } = stage;
   const placed = documentOf(places.place(row.document), before);
   const document = { ...placed, ops: [...places.door(), ...placed.ops] };
   const outcome = places.place(row.outcome);
