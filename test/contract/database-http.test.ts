@@ -3,6 +3,7 @@ import { MemoryHost } from '../http/memory-database.ts';
 import { served } from '../http/served.ts';
 import type { DatabaseHost } from '@pyralog/client';
 import { databaseContract } from './database.ts';
+import { limitContract } from './database-limits.ts';
 import { semanticsContract, stagesOf } from './database-semantics.ts';
 import { embeddedHost } from './embedded-host.ts';
 import { SharedThread } from './shared-thread.ts';
@@ -23,4 +24,5 @@ const overHttp = async (): Promise<DatabaseHost> =>
   );
 
 databaseContract('the database of one process over HTTP, with small runs', overHttp);
+limitContract('the database of one process over HTTP', overHttp);
 semanticsContract('the database of one process over HTTP', stagesOf(overHttp));

@@ -4,6 +4,7 @@ import { afterAll, afterEach, expect } from 'vitest';
 import { databaseContract } from './database.ts';
 import { embeddedHost } from './embedded-host.ts';
 import { SharedThread } from './shared-thread.ts';
+import { limitContract } from './database-limits.ts';
 import { semanticsContract, stagesOf } from './database-semantics.ts';
 
 const threads = new SharedThread();
@@ -31,6 +32,7 @@ databaseContract('the database of one process on four partitions', make(DEFAULT_
 const smallRuns = make({ factsMax: 3, bytesMax: 1e9 });
 databaseContract('the database on four partitions with small runs', smallRuns, PARTITIONS);
 
+limitContract('the database of one process on four partitions', make(DEFAULT_CUT));
 semanticsContract(
   'the database of one process on four partitions',
   stagesOf(make(DEFAULT_CUT)),
