@@ -21,6 +21,12 @@ export function placementsOn(partitions: number): readonly Placement[] {
       partitionOf: (n) => (n + 2) % partitions,
       door: 1,
     },
+    // Where the second name lies, which is a unique value mostly.
+    {
+      name: 'over partitions, coordinated by the second',
+      partitionOf: (n) => (n + 2) % partitions,
+      door: 3 % partitions,
+    },
   ];
 }
 
