@@ -12,6 +12,7 @@ import {
   CLOCK_SKEW_MAX,
   intValue,
   isClaimEntity,
+  isPyralogError,
   type LogOffset,
   parseDocument,
   partitionOf,
@@ -24,14 +25,16 @@ import {
   type Tx,
   txEntity,
 } from '@pyralog/model';
-import { claimOf, type Release } from './claims.ts';
-import { NotLoaded } from './current-state.ts';
+import { claimOf, type Release, type Take } from './claims.ts';
+import { type Need as MemoryNeed, NotLoaded } from './current-state.ts';
 import type { Desk } from './desk.ts';
+import { Doubts } from './doubts.ts';
 import { decodeHints, HintsSoFar } from './hints.ts';
 import { type Holder, isOlder, LockTable } from './locks.ts';
 import { NO_CONTENTS } from './long-values.ts';
 import {
   claimLocks,
+  foreignIdentities,
   holderNamed,
   keyLock,
   locksOf,
@@ -71,6 +74,7 @@ interface Waiting {
   readonly notBefore: bigint;
   /** Why it may not have the time that it asks for; a duplicate is told of the first all the same. */
   readonly refusal: PyralogError | undefined;
+  readonly doubts: Doubts;
   /** Attempts before. */
   readonly attempts: number;
   /** When others were asked for what it needs to know. */
@@ -84,9 +88,15 @@ interface Attempt {
   readonly since: bigint;
   /** Of the parts that are promised, by name. */
   readonly votes: Map<string, { readonly tx: Tx; readonly needs: readonly Release[] }>;
+  /** What parts were refused for, by name. */
+  readonly rejections: Map<string, PyralogError>;
   /** Parts that have done what was decided. */
   readonly dones: Set<string>;
   readonly ids: ReadonlyMap<string, string>;
+  /** Unique values at home here, for what a refusal says. */
+  readonly takes: readonly Take[];
+  /** It goes by who holds values elsewhere, which may be otherwise. */
+  readonly isDoubtful: boolean;
   /** When participants were told something last. */
   sentAt: bigint;
   /** Of this attempt, when it began. */
@@ -115,8 +125,8 @@ export class Coordinator {
   #isReleased = false;
   /** When that is so without an event. */
   #due: bigint | undefined;
-  /** A document could not be looked at for what is not in memory. */
-  #isWanting = false;
+  /** What was not in memory when a document was looked at. */
+  #wanted: MemoryNeed[] = [];
 
   constructor(desk: Desk, table: TransactionTable, waitingParts: LockTable) {
     this.#desk = desk;
@@ -157,9 +167,14 @@ export class Coordinator {
       if (this.#table.begun.get(offset)?.phase === 'retrying') yield attempt;
   }
 
+  /** What the next step must have in memory besides what its documents and messages show. */
+  get wanted(): readonly MemoryNeed[] {
+    return this.#wanted;
+  }
+
   /** When something is due without an event: a pause, a time limit, or a message to be sent again. */
   nextDue(): bigint | undefined {
-    if (this.#isWanting) return this.#desk.now;
+    if (this.#wanted.length > 0) return this.#desk.now;
     let due = this.#due;
     for (const [offset, { sentAt, begunAt }] of this.#attempts) {
       due = least(due, sentAt + RESEND_NANOS);
@@ -182,8 +197,11 @@ export class Coordinator {
         hints: new HintsSoFar(),
         since: now,
         votes: new Map(),
+        rejections: new Map(),
         dones: new Set(),
         ids: new Map(),
+        takes: [],
+        isDoubtful: true,
         sentAt: now,
         begunAt: now,
       });
@@ -209,14 +227,15 @@ export class Coordinator {
     });
   }
 
-  /** Does what can be done. @returns whether parts of others may go on */
+  /** Does what can be done. @returns whether anything was, or was released that parts of others may wait for */
   advance(): boolean {
     let isAnything = this.#isReleased;
     this.#isReleased = false;
     while (this.#changed || this.#mayArrive) {
       if (this.#changed) {
         this.#changed = false;
-        isAnything = this.#lookAtAll() || isAnything;
+        this.#lookAtAll();
+        isAnything = true;
       }
       if (!this.#mayArrive) continue;
       const next = must(this.#arrivals.shift(), 'one has arrived');
@@ -229,8 +248,9 @@ export class Coordinator {
   /** Looks at time limits, and at those whose time has come. */
   look(): void {
     const { now } = this.#desk;
-    if (this.#isWanting || (this.#due !== undefined && now >= this.#due)) this.#changed = true;
-    this.#isWanting = false;
+    if (this.#wanted.length > 0 || (this.#due !== undefined && now >= this.#due))
+      this.#changed = true;
+    this.#wanted = [];
     for (const [offset, attempt] of this.#attempts) {
       if (now - attempt.begunAt >= WAIT_NANOS_MAX) {
         perform(AT_COORDINATOR, 'unanswered', this.#stateOf(offset), {
@@ -268,7 +288,8 @@ export class Coordinator {
       case 'rejected': {
         const { code, detail, hint, extra } = vote.rejection;
         perform(AT_COORDINATOR, 'vote rejected', state, {
-          refuse: () => this.#refuse(offset, new PyralogError(code, detail, { hint, extra })),
+          'note rejection': () =>
+            this.#noteRejection(message, new PyralogError(code, detail, { hint, extra })),
         });
         return;
       }
@@ -298,8 +319,10 @@ export class Coordinator {
         const waiting = must(this.#inLine(id.offset), 'it is in line');
         // What goes by it comes after it.
         this.#desk.raise(clock);
-        waiting.hints.add(decodeHints(hints));
-        waiting.askedAt = undefined;
+        const told = decodeHints(hints);
+        waiting.hints.add(told);
+        waiting.doubts.answered(told);
+        if (!waiting.doubts.isWaiting) waiting.askedAt = undefined;
         this.#changed = true;
       },
     });
@@ -332,6 +355,7 @@ export class Coordinator {
       since: desk.now,
       notBefore: desk.now,
       refusal,
+      doubts: new Doubts(),
       attempts: 0,
       askedAt: undefined,
     };
@@ -345,8 +369,7 @@ export class Coordinator {
     this.lineLocks.add(holder, holder.id, roughLocks(document));
   }
 
-  #lookAtAll(): boolean {
-    const before = this.#line.length;
+  #lookAtAll(): void {
     this.lineLocks.clear();
     for (const [offset, { document }] of this.#attempts) {
       const begun = this.#table.begun.get(offset);
@@ -355,7 +378,6 @@ export class Coordinator {
     this.#line = this.#line.filter((waiting) => !this.#turn(waiting));
     this.#due = undefined;
     for (const waiting of this.#line) this.#due = least(this.#due, this.#dueOf(waiting));
-    return this.#line.length < before;
   }
 
   #dueOf({ notBefore, since, askedAt }: Waiting): bigint {
@@ -388,7 +410,7 @@ export class Coordinator {
       if (error instanceof NotLoaded) {
         // What was heard in this step shows what else is needed: the next one has it.
         this.#keepPlace(waiting.holder, waiting.document);
-        this.#isWanting = true;
+        this.#wanted.push(error.need);
         return false;
       }
       this.#reject(waiting.offset, error);
@@ -409,6 +431,32 @@ export class Coordinator {
       return undefined;
     }
     if (waiting.refusal !== undefined) throw waiting.refusal;
+    const { doubts, hints } = waiting;
+    if (doubts.isWaiting) {
+      this.#askHolders(waiting);
+      return rough;
+    }
+    const confirmed = doubts.takeConfirmed(hints);
+    if (confirmed !== undefined) throw confirmed.error;
+    try {
+      return this.#tryNow(waiting, rough, isFresh);
+    } catch (error) {
+      if (!isPyralogError(error)) throw error;
+      const { state, schema, partition, partitions, longValues } = desk;
+      const context = { state, schema, partition, partitions, longValues, hints };
+      const foreign = foreignIdentities(document, context);
+      if (foreign.size === 0) throw error;
+      doubts.note(error, foreign, hints);
+      waiting.askedAt = undefined;
+      this.#askHolders(waiting);
+      return rough;
+    }
+  }
+
+  /** The same, of one whose turn it is. */
+  #tryNow(waiting: Waiting, rough: readonly Lock[], isFresh: boolean): readonly Lock[] | undefined {
+    const { document, holder } = waiting;
+    const desk = this.#desk;
     const planned = this.#plan(waiting, holder.start);
     if (planned.kind === 'lookup') {
       this.#ask(waiting, planned.attributes);
@@ -426,7 +474,7 @@ export class Coordinator {
     }
     for (const older of this.#waitingParts.inTheWay(holder.id, [...locks, ...claims]))
       if (isOlder(older, holder)) return [...locks, ...claims];
-    this.#begin(waiting, planned.ids, resolved, parts, [...locks, ...claims]);
+    this.#begin(waiting, planned, resolved, parts, [...locks, ...claims]);
     return undefined;
   }
 
@@ -477,14 +525,14 @@ export class Coordinator {
 
   #begin(
     { document, hints, since, offset, holder, attempts }: Waiting,
-    ids: ReadonlyMap<string, string>,
+    { own, ids }: Plan & { readonly kind: 'work' },
     { facts }: ResolvedWork,
     parts: readonly TransactionPart[],
     locks: readonly Lock[],
   ): void {
     const { now } = this.#desk;
     this.#desk.contentsOf(facts);
-    const own = ids.size === 0 ? facts : withStart(facts, holder.start);
+    const written = ids.size === 0 ? facts : withStart(facts, holder.start);
     this.#desk.emit({
       kind: 'begin',
       offset,
@@ -493,7 +541,7 @@ export class Coordinator {
       document: utf8Encode(printDocument(document)),
       contentHash: document.contentHash,
       parts,
-      facts: encodeFacts(own),
+      facts: encodeFacts(written),
       locks,
     });
     this.#attempts.set(offset, {
@@ -501,8 +549,11 @@ export class Coordinator {
       hints,
       since,
       votes: new Map(),
+      rejections: new Map(),
       dones: new Set(),
       ids,
+      takes: own.takes,
+      isDoubtful: ids.size > 0,
       sentAt: now,
       begunAt: now,
     });
@@ -515,8 +566,15 @@ export class Coordinator {
   ): void {
     const releases = needs.flatMap(({ content }) => decodeWork(content).releases);
     const name = partText({ partition: from, name: part });
-    this.#attemptOf(offset).votes.set(name, { tx, needs: releases });
-    this.#extend(offset, needs);
+    const { votes, rejections } = this.#attemptOf(offset);
+    votes.set(name, { tx, needs: releases });
+    rejections.delete(name);
+    if (rejections.size === 0) this.#extend(offset, needs);
+    this.#decideIfAll(offset);
+  }
+
+  #noteRejection({ id: { offset }, part, from }: VoteMessage, error: PyralogError): void {
+    this.#attemptOf(offset).rejections.set(partText({ partition: from, name: part }), error);
     this.#decideIfAll(offset);
   }
 
@@ -546,7 +604,11 @@ export class Coordinator {
 
   #decideIfAll(offset: LogOffset): void {
     const begun = this.#begunOf(offset);
-    const { votes, document, ids } = this.#attemptOf(offset);
+    const { votes, rejections, document, ids, takes, isDoubtful } = this.#attemptOf(offset);
+    const [rejection] = rejections.values();
+    // Who knows better than this partition whose entities these are has yet to speak.
+    const isAll = [...begun.parts.keys()].every((name) => votes.has(name) || rejections.has(name));
+    if (rejection !== undefined && (isAll || !isDoubtful)) return this.#refuse(offset, rejection);
     let greatest = begun.holder.start;
     for (const name of begun.parts.keys()) {
       const vote = votes.get(name);
@@ -554,7 +616,7 @@ export class Coordinator {
       if (vote.tx > greatest) greatest = vote.tx;
     }
     const desk = this.#desk;
-    const taken = this.#notGivenUp(begun, votes);
+    const taken = this.#notGivenUp(begun, votes, takes);
     if (taken !== undefined) return this.#refuse(offset, taken);
     if (desk.schema.mode === 'live' && greatest > desk.now + CLOCK_SKEW_MAX)
       return this.#refuse(offset, clocksApart(greatest - desk.now));
@@ -575,7 +637,11 @@ export class Coordinator {
   }
 
   /** Why a value that is taken from an entity that lies elsewhere stays with it: nothing here or there gives it up. */
-  #notGivenUp(begun: Begun, votes: Attempt['votes']): PyralogError | undefined {
+  #notGivenUp(
+    begun: Begun,
+    votes: Attempt['votes'],
+    takes: readonly Take[],
+  ): PyralogError | undefined {
     const { partition, partitions } = this.#desk;
     const given = new Set<string>();
     for (const { needs } of votes.values())
@@ -591,7 +657,9 @@ export class Coordinator {
       if (operation !== 'retract' || !isClaimEntity(entity)) continue;
       if (own.every((fact) => fact.entity !== entity || fact.operation === 'retract')) continue;
       const holder = holderNamed(value);
-      if (isKept(entity, holder, partition)) return stillHeld(holder);
+      if (!isKept(entity, holder, partition)) continue;
+      const taker = takes.find(({ claim }) => claim === entity);
+      return taker === undefined ? stillHeld(holder) : uniqueConflict(taker, taker.entity, holder);
     }
     for (const { partition: home, content } of begun.parts.values()) {
       for (const take of decodeWork(content).takes)
@@ -647,6 +715,7 @@ export class Coordinator {
       since: state.since,
       notBefore: state.hints.isNew ? now : now + pause,
       refusal: undefined,
+      doubts: new Doubts(),
       attempts: attempt,
       askedAt: undefined,
     });
@@ -687,7 +756,16 @@ export class Coordinator {
     if (waiting.askedAt !== undefined && now - waiting.askedAt < RESEND_NANOS) return;
     waiting.askedAt = now;
     const id = { coordinator: partition, offset: waiting.offset };
-    this.#desk.send(SCHEMA_HOME, { kind: 'lookup', id, attributes });
+    this.#desk.send(SCHEMA_HOME, { kind: 'lookup', id, attributes, claims: [] });
+  }
+
+  #askHolders(waiting: Waiting): void {
+    const { now, partition } = this.#desk;
+    if (waiting.askedAt !== undefined && now - waiting.askedAt < RESEND_NANOS) return;
+    waiting.askedAt = now;
+    const id = { coordinator: partition, offset: waiting.offset };
+    for (const [home, claims] of waiting.doubts.unanswered)
+      this.#desk.send(home, { kind: 'lookup', id, attributes: [], claims });
   }
 
   #unanswered(offset: LogOffset): readonly PartitionNo[] {

@@ -40,7 +40,7 @@ import { CurrentState, type Need, type NeedAnswer } from './current-state.ts';
 import type { Desk, DraftMessage } from './desk.ts';
 import { LockTable } from './locks.ts';
 import { type Contents, LongValues } from './long-values.ts';
-import { needsOf, needsOfPlanned, needsOfWork } from './needs.ts';
+import { needsOf, needsOfClaims, needsOfPlanned, needsOfWork } from './needs.ts';
 import type { Input, Outcome } from './outcome.ts';
 import { Participant } from './participant.ts';
 import { type Hints, NO_HINTS } from './plan.ts';
@@ -266,7 +266,7 @@ export class PartitionSequencer {
 
   /** When a step is due though nothing has come, by the wall clock. */
   get nextDue(): bigint | undefined {
-    if (this.#participant.isWanting) return this.#now;
+    if (this.#participant.wanted.length > 0) return this.#now;
     const due = this.#coordinator.nextDue();
     if (!this.#hasProgress) return due;
     const progress = this.#progress.at + PROGRESS_NANOS;
@@ -306,9 +306,14 @@ export class PartitionSequencer {
       void needs.push(...needsOfWork(work, context, () => false));
     for (const input of inputs) if (input.kind === 'document') planned(input.document, NO_HINTS);
     for (const { document, hints } of this.#coordinator.documents()) planned(document, hints);
-    for (const { message } of messages)
+    for (const { message } of messages) {
       if (message.kind === 'prepare') works(decodeWork(message.content));
+      if (message.kind === 'lookup') needs.push(...needsOfClaims(message.claims, this.#current));
+    }
+    needs.push(...needsOfClaims(this.#participant.claims(), this.#current));
     for (const work of this.#participant.works()) works(work);
+    for (const need of [...this.#coordinator.wanted, ...this.#participant.wanted])
+      if (!this.#current.knows(need)) needs.push(need);
     return needs;
   }
 
