@@ -1,5 +1,5 @@
 import { must } from '@pyralog/base';
-import type { CommitResult, Trouble } from '@pyralog/client';
+import type { CommitExplanation, CommitResult, TransactOptions, Trouble } from '@pyralog/client';
 import type { DatabaseInfo } from '@pyralog/format';
 import {
   parseDocument,
@@ -9,16 +9,22 @@ import {
   type StoredFact,
 } from '@pyralog/model';
 import { Partitions } from '@pyralog/reading';
-import { longValuesOf } from '@pyralog/sequencing';
+import type { Clock } from '@pyralog/runtime';
+import { type Effort, effortOf, longValuesOf } from '@pyralog/sequencing';
 import { Doors } from '../doors.ts';
+import { explanation } from '../explanation.ts';
 import { ReadingDatabase } from '../reading-database.ts';
 import { NodePartition } from './node-partition.ts';
 import type { ClusterPorts } from './ports.ts';
+
+/** What the log tells of a commit by its coordinator alone: not how long it was in line. */
+const ALONE: Effort = { attempts: 1, waitedNanos: undefined, askedNanos: 0n };
 
 /** A database of a cluster as an API node has it. */
 export class NodeDatabase extends ReadingDatabase {
   readonly #all: readonly NodePartition[];
   readonly #doors: Doors;
+  readonly #clock: Clock;
 
   private constructor(info: DatabaseInfo, ports: ClusterPorts, all: readonly NodePartition[]) {
     super(info, new Partitions(all.map(({ reader }) => reader)), ports, (partition, upTo) =>
@@ -26,6 +32,7 @@ export class NodeDatabase extends ReadingDatabase {
     );
     this.#all = all;
     this.#doors = new Doors(info);
+    this.#clock = ports.clock;
   }
 
   /**
@@ -48,10 +55,19 @@ export class NodeDatabase extends ReadingDatabase {
     return database;
   }
 
-  async transact(document: Uint8Array): Promise<CommitResult> {
+  async transact(
+    document: Uint8Array,
+    { explain = false }: TransactOptions = {},
+  ): Promise<CommitResult> {
+    const since = this.#clock.monotonicMillis();
     // What can be refused without the state of the database is, before anybody else hears of it.
     const parsed = parseDocument(document);
-    const { item, facts } = await this.#at(this.#doors.of(parsed, this.mode)).outcomeOf(document);
+    const door = this.#doors.of(parsed, this.mode);
+    const { item, facts, publishedMillis } = await this.#at(door).outcomeOf(document);
+    const explained = (participants: readonly PartitionNo[], effort: Effort): CommitExplanation => {
+      const total = this.#clock.monotonicMillis() - since;
+      return explanation(door, participants, effort, { publish: publishedMillis - since, total });
+    };
     switch (item.kind) {
       case 'commit': {
         const { tx, from, to } = item;
@@ -59,14 +75,19 @@ export class NodeDatabase extends ReadingDatabase {
         const stored: StoredFact[] = [];
         for (let row = from; row < to; row++) stored.push(facts.factAt(row));
         const written = await this.writtenFacts(tx, stored, longValuesOf(parsed));
-        return { tx, facts: written, ids: await this.idsOf(parsed, tx, written), duplicate: false };
+        const ids = await this.idsOf(parsed, tx, written);
+        const explainedIf = explain ? explained([], ALONE) : undefined;
+        return { tx, facts: written, ids, duplicate: false, explain: explainedIf };
       }
       case 'decided': {
-        const { tx } = item;
+        const { tx, participants } = item;
+        const effort = effortOf(item, this.mode);
         this.reader.acknowledged(tx);
         // What it wrote elsewhere is there when all have heard of the decision.
         const written = (await this.reader.transaction(tx, { await: tx })).facts;
-        return { tx, facts: written, ids: await this.idsOf(parsed, tx, written), duplicate: false };
+        const ids = await this.idsOf(parsed, tx, written);
+        const explainedIf = explain ? explained(participants, effort) : undefined;
+        return { tx, facts: written, ids, duplicate: false, explain: explainedIf };
       }
       case 'duplicate':
         return this.firstResult(parsed, item.tx);
