@@ -112,6 +112,8 @@ export class Coordinator {
   readonly #attempts = new Map<LogOffset, Attempt>();
   /** Something was released, or learned: all in line are to be looked at again. */
   #changed = false;
+  /** Own locks were released: parts of others may wait for them. */
+  #isReleased = false;
   /** When that is so without an event. */
   #due: bigint | undefined;
   /** A document could not be looked at for what is not in memory. */
@@ -208,9 +210,10 @@ export class Coordinator {
     });
   }
 
-  /** Does what can be done. @returns whether anything was */
+  /** Does what can be done. @returns whether parts of others may go on */
   advance(): boolean {
-    let isAnything = false;
+    let isAnything = this.#isReleased;
+    this.#isReleased = false;
     while (this.#changed || this.#mayArrive) {
       if (this.#changed) {
         this.#changed = false;
@@ -533,6 +536,7 @@ export class Coordinator {
     this.#desk.emit({ kind: 'retry', offset, attempt });
     this.#keepPlace(holder, state.document);
     this.#changed = true;
+    this.#isReleased = true;
     this.#tellAll(offset);
   }
 
@@ -576,6 +580,7 @@ export class Coordinator {
     const contents = NO_CONTENTS;
     desk.tell(offset, { kind: 'committed', tx, facts, ids, participants, contents, effort });
     this.#changed = true;
+    this.#isReleased = true;
     this.#tellAll(offset);
   }
 
@@ -612,6 +617,7 @@ export class Coordinator {
     this.#desk.emit({ kind: 'refused', offset, attempt, rejection });
     this.#desk.tell(offset, { kind: 'rejected', rejection });
     this.#changed = true;
+    this.#isReleased = true;
     this.#tellAll(offset);
   }
 

@@ -187,11 +187,9 @@ const explanationSchema: z.ZodType = z
     partitions: z
       .array(z.int())
       .meta({ description: 'The coordinator, where it arrived, and then the others, rising.' }),
-    attempts: z
-      .int()
-      .meta({
-        description: 'Those before the last gave way to other transactions, and began again.',
-      }),
+    attempts: z.int().meta({
+      description: 'Those before the last gave way to other transactions, and began again.',
+    }),
     millis: z
       .strictObject({
         publish: millis.meta({ description: 'Until it was in the input of its partition.' }),

@@ -33,20 +33,23 @@ function openOf(
   { begun, prepared }: OpenTransactions,
   partition: PartitionNo,
 ): readonly OpenTransaction[] {
-  const all = new Map<string, OpenTransaction & { readonly start: Tx }>();
+  const all = new Map<string, Open>();
   // Several parts of one transaction may be promised here.
   for (const { id, start } of prepared)
-    all.set(`${id.coordinator}.${id.offset}`, { ...id, ...sinceOf(start), role: 'participant' });
-  for (const { offset, start } of begun) {
-    const own = { coordinator: partition, offset, ...sinceOf(start) };
-    all.set(`${partition}.${offset}`, { ...own, role: 'coordinator' });
-  }
+    all.set(`${id.coordinator}.${id.offset}`, { ...id, start, role: 'participant' });
+  for (const { offset, start } of begun)
+    all.set(`${partition}.${offset}`, {
+      coordinator: partition,
+      offset,
+      start,
+      role: 'coordinator',
+    });
   return [...all.values()]
     .sort((a, b) => (a.start < b.start ? -1 : 1))
     .slice(0, OPEN_MAX)
-    .map(({ start: _, ...open }) => open);
+    .map(({ start, ...open }) => ({ ...open, since: formatInstant(start / 1000n) }));
 }
 
-function sinceOf(start: Tx): { readonly start: Tx; readonly since: string } {
-  return { start, since: formatInstant(start / 1000n) };
+interface Open extends Omit<OpenTransaction, 'since'> {
+  readonly start: Tx;
 }

@@ -188,7 +188,8 @@ export abstract class ReadingDatabase implements Database {
   }
 
   /**
-   * The facts of a transaction that was just committed.
+   * The facts of a transaction that was just committed, as they are answered.
+   * @param stored of which answers have all
    * @param known the long values that it asserts; those that it retracts are fetched
    * @throws what keeps one of them from being read, telling that the transaction is committed
    */
@@ -198,7 +199,7 @@ export abstract class ReadingDatabase implements Database {
     known: Contents,
   ): Promise<readonly Fact[]> {
     try {
-      return await this.reader.wholeFacts(visible(stored, tx, this.info.partitions), known);
+      return await this.reader.wholeFacts(stored, known);
     } catch (error) {
       if (!isPyralogError(error)) throw error;
       const { code, message, hint } = error;
@@ -226,8 +227,12 @@ export abstract class ReadingDatabase implements Database {
   }
 }
 
-/** What answers have of a transaction of one partition. */
-function visible(facts: readonly StoredFact[], tx: Tx, partitions: number): readonly StoredFact[] {
+/** What answers have of what a transaction wrote on the partition that coordinated it. */
+export function ownFacts(
+  facts: readonly StoredFact[],
+  tx: Tx,
+  partitions: number,
+): readonly StoredFact[] {
   if (partitions === 1) return facts;
   const partition = partitionNo(partitionOfTx(tx) % partitions);
   return facts.filter(({ entity }) => isVisible(entity, partition));

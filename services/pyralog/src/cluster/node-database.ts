@@ -1,5 +1,5 @@
 import { must } from '@pyralog/base';
-import type { CommitExplanation, CommitResult, TransactOptions, Trouble } from '@pyralog/client';
+import type { CommitResult, TransactOptions, Trouble } from '@pyralog/client';
 import type { DatabaseInfo } from '@pyralog/format';
 import {
   parseDocument,
@@ -7,15 +7,19 @@ import {
   type PartitionNo,
   PyralogError,
   type StoredFact,
+  type TransactionDocument,
+  type Tx,
 } from '@pyralog/model';
 import { Partitions } from '@pyralog/reading';
 import type { Clock } from '@pyralog/runtime';
 import { type Effort, effortOf, longValuesOf } from '@pyralog/sequencing';
 import { Doors } from '../doors.ts';
 import { explanation } from '../explanation.ts';
-import { ReadingDatabase } from '../reading-database.ts';
+import { ownFacts, ReadingDatabase } from '../reading-database.ts';
 import { NodePartition } from './node-partition.ts';
 import type { ClusterPorts } from './ports.ts';
+
+type Explained = Pick<CommitResult, 'explain'>;
 
 /** What the log tells of a commit by its coordinator alone: not how long it was in line. */
 const ALONE: Effort = { attempts: 1, waitedNanos: undefined, askedNanos: 0n };
@@ -64,30 +68,35 @@ export class NodeDatabase extends ReadingDatabase {
     const parsed = parseDocument(document);
     const door = this.#doors.of(parsed, this.mode);
     const { item, facts, publishedMillis } = await this.#at(door).outcomeOf(document);
-    const explained = (participants: readonly PartitionNo[], effort: Effort): CommitExplanation => {
+    const explained = (participants: readonly PartitionNo[], effort: Effort): Explained => {
+      if (!explain) return { explain: undefined };
       const total = this.#clock.monotonicMillis() - since;
-      return explanation(door, participants, effort, { publish: publishedMillis - since, total });
+      const measured = { publish: publishedMillis - since, total };
+      return { explain: explanation(door, participants, effort, measured) };
     };
     switch (item.kind) {
       case 'commit': {
         const { tx, from, to } = item;
-        this.reader.acknowledged(tx);
+        this.reader.acknowledged(tx, [door]);
         const stored: StoredFact[] = [];
         for (let row = from; row < to; row++) stored.push(facts.factAt(row));
-        const written = await this.writtenFacts(tx, stored, longValuesOf(parsed));
-        const ids = await this.idsOf(parsed, tx, written);
-        const explainedIf = explain ? explained([], ALONE) : undefined;
-        return { tx, facts: written, ids, duplicate: false, explain: explainedIf };
+        const result = await this.#committed(
+          parsed,
+          tx,
+          ownFacts(stored, tx, this.info.partitions),
+        );
+        return { ...result, ...explained([], ALONE) };
       }
       case 'decided': {
         const { tx, participants } = item;
         const effort = effortOf(item, this.mode);
-        this.reader.acknowledged(tx);
-        // What it wrote elsewhere is there when all have heard of the decision.
-        const written = (await this.reader.transaction(tx, { await: tx })).facts;
-        const ids = await this.idsOf(parsed, tx, written);
-        const explainedIf = explain ? explained(participants, effort) : undefined;
-        return { tx, facts: written, ids, duplicate: false, explain: explainedIf };
+        const partitions = [door, ...participants];
+        this.reader.acknowledged(tx, partitions);
+        const written = await this.reader.decided(tx, partitions);
+        return {
+          ...(await this.#committed(parsed, tx, written)),
+          ...explained(participants, effort),
+        };
       }
       case 'duplicate':
         return this.firstResult(parsed, item.tx);
@@ -95,6 +104,15 @@ export class NodeDatabase extends ReadingDatabase {
       case 'refused':
         throw this.refusalOf(item.rejection);
     }
+  }
+
+  async #committed(
+    document: TransactionDocument,
+    tx: Tx,
+    stored: readonly StoredFact[],
+  ): Promise<CommitResult> {
+    const facts = await this.writtenFacts(tx, stored, longValuesOf(document));
+    return { tx, facts, ids: await this.idsOf(document, tx, facts), duplicate: false };
   }
 
   troubles(): readonly Trouble[] {
