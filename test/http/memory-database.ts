@@ -21,6 +21,7 @@ import type {
   TransactionInfo,
   TransactionsPage,
   TransactionsQuery,
+  TransactOptions,
 } from '@pyralog/client';
 import {
   decodeCursor,
@@ -99,7 +100,11 @@ export class MemoryDatabase implements Database {
     );
   }
 
-  async transact(bytes: Uint8Array): Promise<CommitResult> {
+  async transact(
+    bytes: Uint8Array,
+    { explain = false }: TransactOptions = {},
+  ): Promise<CommitResult> {
+    const since = performance.now();
     const document = parseDocument(bytes);
     const known = document.id === undefined ? undefined : this.#keys.get(document.id);
     if (known !== undefined) {
@@ -120,7 +125,10 @@ export class MemoryDatabase implements Database {
     if (document.id !== undefined)
       this.#keys.set(document.id, { hash: document.contentHash, tx, ids });
     this.#commit({ tx, facts }, foldSchema(this.#schema, facts));
-    return { tx, facts, ids, duplicate: false };
+    const total = Math.round((performance.now() - since) * 1_000) / 1_000;
+    const millis = { publish: 0, wait: 0, prepare: 0, commit: total, total };
+    const explained = explain ? { partitions: [0], attempts: 1, millis } : undefined;
+    return { tx, facts, ids, duplicate: false, explain: explained };
   }
 
   async entity(id: string, options: ReadOptions = {}): Promise<EntityAnswer> {

@@ -44,6 +44,7 @@ import {
   SCHEMA_HOME,
   uniqueConflict,
 } from './plan.ts';
+import { effortOf } from './outcome.ts';
 import { quoted } from './refusals.ts';
 import { firstWithKey, inCanonicalOrder, rejectionOf } from './resolve.ts';
 import { type Key, type Need, type ResolvedWork, resolveWork } from './resolve-work.ts';
@@ -517,9 +518,12 @@ export class Coordinator {
       ({ facts } = this.#resolve(waiting, again, tx));
       ({ ids } = again);
     }
+    const isTime = isFresh || desk.schema.mode === 'live';
+    const waitedNanos = isTime ? tx - holder.start : undefined;
     desk.emit({ kind: 'commit', offset, tx, facts });
     const contents = desk.contentsOf(facts);
-    desk.tell(offset, { kind: 'committed', tx, facts, ids, participants: [], contents });
+    const effort = { attempts: waiting.attempts + 1, waitedNanos, askedNanos: 0n };
+    desk.tell(offset, { kind: 'committed', tx, facts, ids, participants: [], contents, effort });
     this.#attempts.delete(offset);
   }
 
@@ -530,7 +534,9 @@ export class Coordinator {
     parts: readonly TransactionPart[],
     locks: readonly Lock[],
   ): void {
-    const { now } = this.#desk;
+    const { now, schema } = this.#desk;
+    // In import mode time is that of the data, and none passes while it waits.
+    const hasWaited = schema.mode === 'live' && (attempts > 0 || now > since);
     this.#desk.contentsOf(facts);
     const written = ids.size === 0 ? facts : withStart(facts, holder.start);
     this.#desk.emit({
@@ -538,6 +544,7 @@ export class Coordinator {
       offset,
       attempt: attempts + 1,
       start: holder.start,
+      begun: hasWaited ? this.#desk.tick(undefined) : holder.start,
       document: utf8Encode(printDocument(document)),
       contentHash: document.contentHash,
       parts,
@@ -628,9 +635,12 @@ export class Coordinator {
     const others = new Set(Array.from(begun.parts.values(), ({ partition }) => partition));
     others.delete(desk.partition);
     const participants = [...others].toSorted((a, b) => a - b);
-    const { attempt, holder } = begun;
-    desk.emit({ kind: 'decided', offset, attempt, start: holder.start, tx, participants, facts });
-    desk.tell(offset, { kind: 'committed', tx, facts, ids, participants, contents: NO_CONTENTS });
+    const { attempt, begunAt } = begun;
+    const when = { attempt, start: begun.holder.start, begun: begunAt, tx };
+    const effort = effortOf(when, desk.schema.mode);
+    desk.emit({ kind: 'decided', offset, ...when, participants, facts });
+    const contents = NO_CONTENTS;
+    desk.tell(offset, { kind: 'committed', tx, facts, ids, participants, contents, effort });
     this.#changed = true;
     this.#isReleased = true;
     this.#tellAll(offset);

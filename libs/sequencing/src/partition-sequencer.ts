@@ -41,7 +41,7 @@ import type { Desk, DraftMessage } from './desk.ts';
 import { LockTable } from './locks.ts';
 import { type Contents, LongValues } from './long-values.ts';
 import { needsOf, needsOfClaims, needsOfPlanned, needsOfWork } from './needs.ts';
-import type { Input, Outcome } from './outcome.ts';
+import { AT_ONCE, type Input, type Outcome } from './outcome.ts';
 import { Participant } from './participant.ts';
 import { type Hints, NO_HINTS } from './plan.ts';
 import { firstWithKey, rejectionOf, type Resolution, resolve } from './resolve.ts';
@@ -421,7 +421,7 @@ export class PartitionSequencer {
     const { facts, ids } = resolution;
     this.#checkNew(tx);
     this.#foldFacts(facts, this.#state.next, true);
-    return { kind: 'committed', tx, facts, ids, participants: [], contents };
+    return { kind: 'committed', tx, facts, ids, participants: [], contents, effort: AT_ONCE };
   }
 
   #resolve(document: TransactionDocument, tx: Tx): Resolution {

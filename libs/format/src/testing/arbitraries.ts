@@ -50,6 +50,7 @@ const transactionItem: fc.Arbitrary<DraftItem> = fc.oneof(
     offset,
     attempt,
     start: txId,
+    begun: txId,
     document: bytes,
     contentHash: text,
     parts,
@@ -63,6 +64,7 @@ const transactionItem: fc.Arbitrary<DraftItem> = fc.oneof(
       offset,
       attempt,
       start: txId,
+      begun: txId,
       participants: fc.array(partition, { maxLength: 3 }),
       inForce,
     })
