@@ -149,7 +149,7 @@ function factsUpTo(partitions: Partitions, at: Tx): number {
   return count;
 }
 
-test('I1 I2 I3 I8 I9 transactions over partitions are those of one partition in the order of their tx', () => {
+test('I1 I2 I3 I8 I9 T2 T3 T4 T5 transactions over partitions are those of one partition in the order of their tx', () => {
   fc.assert(
     fc.property(
       fc.array(action, { minLength: 1, maxLength: 60 }),

@@ -21,8 +21,8 @@ export class NodeDatabase extends ReadingDatabase {
   readonly #doors: Doors;
 
   private constructor(info: DatabaseInfo, ports: ClusterPorts, all: readonly NodePartition[]) {
-    super(info, new Partitions(all.map(({ reader }) => reader)), ports.clock, (partition) =>
-      all[partition]?.requestClosed(),
+    super(info, new Partitions(all.map(({ reader }) => reader)), ports, (partition, upTo) =>
+      all[partition]?.requestClosed(upTo),
     );
     this.#all = all;
     this.#doors = new Doors(info);
@@ -43,8 +43,9 @@ export class NodeDatabase extends ReadingDatabase {
       ),
     );
     if (signal.aborted) throw new PyralogError('stopping', 'The database is closing.');
-    for (const partition of all) partition.start();
-    return new NodeDatabase(info, ports, all);
+    const database = new NodeDatabase(info, ports, all);
+    for (const partition of all) partition.start((closed) => database.levelClosing.written(closed));
+    return database;
   }
 
   async transact(document: Uint8Array): Promise<CommitResult> {
@@ -89,6 +90,7 @@ export class NodeDatabase extends ReadingDatabase {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.stop.abort();
+    this.levelClosing[Symbol.dispose]();
     await Promise.all(this.#all.map((partition) => partition[Symbol.asyncDispose]()));
   }
 
