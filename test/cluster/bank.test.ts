@@ -77,7 +77,6 @@ test(
       cluster,
       url,
       database: DATABASE,
-      partitions: PARTITIONS,
       witness,
       random,
     });

@@ -14,19 +14,19 @@ export interface CheckOptions {
   /** Of an API node. */
   readonly url: string;
   readonly database: string;
-  readonly partitions?: number;
   readonly witness: Witness;
   readonly random: Random;
 }
 
-/** Where a partition stands. */
-interface PartitionStatus {
-  readonly epoch: number;
-  readonly logEnd: number;
-  readonly indexed: number;
-  readonly closed: string;
-  readonly liveFacts: number;
-  readonly troubles: readonly unknown[];
+interface Status {
+  readonly partitions: readonly {
+    readonly epoch: number;
+    readonly logEnd: number;
+    readonly indexed: number;
+    readonly closed: string;
+    readonly liveFacts: number;
+    readonly troubles: readonly unknown[];
+  }[];
 }
 
 /**
@@ -45,38 +45,42 @@ export async function checkCluster(options: CheckOptions): Promise<void> {
   await witness.checkPast(url, random);
 }
 
-/** Of the first partition. */
-export async function statusOf(url: string, database: string): Promise<PartitionStatus> {
+/** The status of each partition. */
+export async function statusesOf(url: string, database: string): Promise<Status['partitions']> {
+  const response = await fetch(`${url}/v1/${database}/status`);
+  return ((await response.json()) as Status).partitions;
+}
+
+/** The status of the first partition. */
+export async function statusOf(url: string, database: string): Promise<Status['partitions'][0]> {
   const [partition] = await statusesOf(url, database);
   if (partition === undefined) throw new Error(`${database} has no partition.`);
   return partition;
 }
 
-export async function statusesOf(
-  url: string,
-  database: string,
-): Promise<readonly PartitionStatus[]> {
-  const response = await fetch(`${url}/v1/${database}/status`);
-  const { partitions } = (await response.json()) as { partitions: readonly PartitionStatus[] };
-  return partitions;
+/** Numbers of the partitions. */
+async function partitionsOf({ url, database }: CheckOptions): Promise<readonly number[]> {
+  return [...(await statusesOf(url, database)).keys()];
 }
 
 /** Every input has one outcome, in a record that counts (I9); a writer would send again what had none. */
-async function checkOutcomes({ cluster, database, partitions = 1 }: CheckOptions): Promise<void> {
+async function checkOutcomes(options: CheckOptions): Promise<void> {
+  const { cluster, database } = options;
   await using topics = await Topics.open(cluster);
-  for (let p = 0; p < partitions; p++) {
+  for (const partition of await partitionsOf(options)) {
     // Of a log without its beginning nobody can say which records count.
-    if ((await topics.start(`${database}.commits`, p)) > 0) return;
-    const inputs = (await topics.read(`${database}.transactions`, 0, p)).map(
-      ({ offset }) => offset,
-    );
-    await eventually(`partition ${p} of ${database} is settled`, async () => {
-      const outcomes = await outcomesOf(topics.batches(`${database}.commits`, p));
-      expectSettled(outcomes, `partition ${p} of ${database}`);
-      // Of several partitions some wait for others.
-      const inOrder =
-        partitions === 1 ? outcomes.inputs : outcomes.inputs.toSorted((a, b) => a - b);
-      expect(inOrder, `I9: the inputs of ${database} with an outcome`).toEqual(inputs);
+    if ((await topics.start(`${database}.commits`, partition)) > 0) continue;
+    const inputs = await topics.read(`${database}.transactions`, 0, partition);
+    const name = `${database}/${partition}`;
+    // What was decided is told to others behind its outcome.
+    await eventually(`${name} is settled`, async () => {
+      const outcomes = await outcomesOf(topics.batches(`${database}.commits`, partition));
+      expectSettled(outcomes, name);
+      // What waits for other partitions has its outcome behind younger ones.
+      expect(
+        outcomes.inputs.toSorted((a, b) => a - b),
+        `I9: the inputs of ${name} with an outcome`,
+      ).toEqual(inputs.map(({ offset }) => offset));
     });
   }
 }
@@ -91,43 +95,40 @@ function checkIndexed({ url, database }: CheckOptions): Promise<void> {
   });
 }
 
-/** A record may come twice, and the first ones are every transaction in order, each at its coordinator's. */
+/** A record may come twice, and the first ones are every transaction of its partition in order. */
 async function checkChanges(options: CheckOptions): Promise<void> {
-  const { cluster, database, partitions = 1, witness } = options;
+  const { cluster, database, witness } = options;
   const topic = `${database}.changes`;
   await using topics = await Topics.open(cluster);
-  const texts = Array.from({ length: partitions }, () => new Map<string, string>());
-  const next = texts.map(() => 0);
+  const partitions = (await partitionsOf(options)).map((partition) => ({ partition, next: 0 }));
+  const texts = partitions.map(() => new Map<string, string>());
   await eventually(`${topic} reaches the end`, async () => {
-    for (const [p, known] of texts.entries()) {
-      for (const { offset, value } of await topics.read(topic, next[p], p)) {
-        next[p] = offset + 1;
+    for (const [p, read] of partitions.entries()) {
+      const own = texts[p] ?? new Map<string, string>();
+      for (const { offset, value } of await topics.read(topic, read.next, read.partition)) {
+        read.next = offset + 1;
         const text = Buffer.from(value ?? []).toString();
         const { tx } = JSON.parse(text) as Committed;
-        expect(text, `${tx} comes again as it was`).toBe(known.get(tx) ?? text);
-        known.set(tx, text);
+        expect(text, `${tx} comes again as it was`).toBe(own.get(tx) ?? text);
+        own.set(tx, text);
       }
     }
-    const count = texts.reduce((sum, { size }) => sum + size, 0);
-    expect(count).toBeGreaterThanOrEqual(witness.seen);
+    expect(texts.reduce((sum, { size }) => sum + size, 0)).toBeGreaterThanOrEqual(witness.seen);
   });
-  const told = texts.map((known) =>
-    [...known.values()].map((text) => JSON.parse(text) as Committed),
-  );
-  for (const of of told) expect(of, 'changes of a partition').toEqual(of.toSorted(byTx));
-  witness.checkTransactions(told.flat().toSorted(byTx));
+  const told = texts.map((each) => [...each.values()].map((text) => JSON.parse(text) as Committed));
+  for (const own of told) expect(own.map(({ tx }) => tx)).toEqual(own.map(({ tx }) => tx).sort());
+  witness.checkTransactions(told.flat().sort((a, b) => (a.tx < b.tx ? -1 : 1)));
 }
-
-const byTx = (a: Committed, b: Committed): number => (BigInt(a.tx) < BigInt(b.tx) ? -1 : 1);
 
 /** Every view is the entity as of the watermark, and there is one of every entity. */
 async function checkViews(options: CheckOptions): Promise<void> {
-  const { cluster, database, partitions = 1, witness } = options;
+  const { cluster, database, witness } = options;
   const redis = new Redis(cluster.redis.address);
   try {
+    const newest = newestByHome(witness, (await partitionsOf(options)).length);
     await eventually(`the views of ${database} reach the end`, async () => {
-      for (const [p, newest] of newestOf(witness, partitions).entries())
-        expect(await redis.hget(`${database}:v:${p}`, 'watermark')).toBe(newest);
+      for (const [partition, tx] of newest)
+        expect(await redis.hget(`${database}:v:${partition}`, 'watermark')).toBe(tx);
     });
     const prefix = `${database}:e:`;
     const keys = new Set<string>();
@@ -144,13 +145,13 @@ async function checkViews(options: CheckOptions): Promise<void> {
   }
 }
 
-/** By partition, the newest transaction that says something of an entity there. */
-function newestOf(witness: Witness, partitions: number): readonly string[] {
-  const newest = Array.from({ length: partitions }, () => '0');
-  for (const entity of witness.everyEntity) {
-    const p = partitionOf(entity, partitions);
-    const tx = witness.newestOf(entity) ?? '0';
-    if (BigInt(tx) > BigInt(newest[p] ?? '0')) newest[p] = tx;
+/** The newest transaction that has facts of entities at home on a partition. */
+function newestByHome(witness: Witness, partitions: number): ReadonlyMap<number, string> {
+  const newest = new Map<number, string>();
+  for (const entity of witness.everWritten) {
+    const home = partitionOf(entity, partitions);
+    const tx = witness.newestOf(entity);
+    if (tx !== undefined && tx > (newest.get(home) ?? '')) newest.set(home, tx);
   }
   return newest;
 }

@@ -123,9 +123,9 @@ export class Witness {
     return [...new Set([...this.#state.values()].map(({ entity }) => entity))];
   }
 
-  /** Entities that have or had facts. */
-  get everyEntity(): readonly string[] {
-    return [...this.#historyOf.keys()];
+  /** Entities that have, or had, facts. */
+  get everWritten(): Iterable<string> {
+    return this.#historyOf.keys();
   }
 
   /** The newest transaction that has a fact of an entity. */
