@@ -231,8 +231,13 @@ class Planner {
       return;
     }
     const definition = this.#attributes.find(operation.attribute);
-    // Nothing is in force of an attribute that nobody has used.
-    if (definition === undefined) return;
+    if (definition === undefined) {
+      // Nothing is in force of an attribute that nobody has used: so far, and as far as it is known here. What it retracts
+      // shows under the lock.
+      draft.operations.push({ ...operation, entity });
+      if (namesTemporary(operation)) this.#draft(SCHEMA_HOME).absent.add(operation.attribute);
+      return;
+    }
     this.#use(draft, definition);
     const resolved = this.#resolved({ ...operation, entity }, definition);
     draft.operations.push(resolved);
@@ -346,6 +351,13 @@ class Planner {
     const { partition, state, hints } = this.#context;
     return home === partition ? holderOf(claim, state) : hints.holders.get(claim);
   }
+}
+
+/** Whether a value may be a name of this document, if the attribute turns out to be one of references. */
+function namesTemporary(operation: Exclude<InputOperation, { op: 'retractEntity' }>): boolean {
+  if (operation.op !== 'retract' || operation.value === undefined) return false;
+  const { value } = operation.value.value;
+  return typeof value === 'string' && isTemporaryId(value);
 }
 
 /** Who holds a claim at its home. */
