@@ -55,7 +55,11 @@ export type FaultName =
   | 'pause'
   | 'straggler'
   | 'two-owners'
-  | 'no-owner';
+  | 'no-owner'
+  | 'kill-at-record'
+  | 'message-lost'
+  | 'message-late'
+  | 'message-twice';
 
 /**
  * Every fault of the simulated world, and what each component must make of it. A fault that is not in the
@@ -101,6 +105,28 @@ export const FAULTS: Readonly<Record<FaultName, FaultRow>> = {
   straggler: row('a process is 50 times slower', 'survives', 'survives', 'survives', 'survives'),
   'two-owners': row('two are advised of one partition', 'survives', '-', '-', '-'),
   'no-owner': row('nobody is advised of a partition', 'survives', '-', '-', '-'),
+  'kill-at-record': row(
+    'an owner is killed right behind one of its records',
+    'survives',
+    '-',
+    '-',
+    '-',
+  ),
+  'message-lost': row('a message between partitions never comes', 'survives', '-', '-', '-'),
+  'message-late': row(
+    'a message between partitions comes behind later ones',
+    'survives',
+    '-',
+    '-',
+    '-',
+  ),
+  'message-twice': row(
+    'a message between partitions comes again, much later',
+    'survives',
+    '-',
+    '-',
+    '-',
+  ),
 };
 
 /** All of them, in the order of the table. */

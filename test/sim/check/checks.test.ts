@@ -67,7 +67,8 @@ function record(
   more: Partial<LoggedRecord> = {},
 ): LoggedRecord {
   const head = { partition: 0, offset, owner: 'o', epoch: 1, seq: offset, counts: true };
-  return { ...head, closed: at(closed, 1023), outcomes, parts: [], ...more };
+  const nothing = { lowWater: 0, landedMicros: offset, parts: [], items: [], claims: [] };
+  return { ...head, closed: at(closed, 1023), outcomes, ...nothing, ...more };
 }
 
 /** Two partitions: money goes from one to the other in one transaction. */
@@ -108,8 +109,10 @@ const HISTORY: History = {
   partitions: 2,
   records: TRANSFER,
   inputs: [0, 1, 2]
-    .map((offset) => ({ partition: 0, offset, document: undefined }))
-    .concat([0, 1].map((offset) => ({ partition: 1, offset, document: undefined }))),
+    .map((offset) => ({ partition: 0, offset, document: undefined, landedMicros: 0 }))
+    .concat(
+      [0, 1].map((offset) => ({ partition: 1, offset, document: undefined, landedMicros: 0 })),
+    ),
   hasAllInputs: true,
   refusals: [],
   samples: [BEFORE, AFTER],
@@ -128,7 +131,12 @@ test('a history of transactions over two partitions that is right has no finding
 
 describe('of the logs', () => {
   const good = [record(1, 2, [commit(0, at(1), '+e n 1'), commit(1, at(2), '-e n 1', '+e n 2')])];
-  const inputs = [0, 1].map((offset) => ({ partition: 0, offset, document: undefined }));
+  const inputs = [0, 1].map((offset) => ({
+    partition: 0,
+    offset,
+    document: undefined,
+    landedMicros: 0,
+  }));
 
   test('an input has one outcome, in records that count', () => {
     expect(oneOutcome(good, inputs)).toEqual([]);
@@ -230,7 +238,12 @@ describe('of documents', () => {
     { id: 'k', meta: { reason: 'a' }, ops: [{ entity: 'e', n: 1, tags: ['x'] }] },
     { meta: { reason: 'd' }, ops: [{ op: 'retractEntity', entity: 'e' }] },
   ];
-  const inputs = documents.map((document, offset) => ({ partition: 0, offset, document }));
+  const inputs = documents.map((document, offset) => ({
+    partition: 0,
+    offset,
+    document,
+    landedMicros: 0,
+  }));
   const right: readonly LoggedOutcome[] = [
     commit(0, at(1), '+e n 1', '+e tags x'),
     commit(1, at(2), '-e n 1', '+e n 2'),
@@ -278,7 +291,10 @@ describe('of documents', () => {
       said(
         serialReplay(
           [record(1, 9, [right[0] ?? rejected(0, ''), rejected(1, 'condition-failed')])],
-          [...inputs.slice(0, 1), { partition: 0, offset: 1, document: since(tx) }],
+          [
+            ...inputs.slice(0, 1),
+            { partition: 0, offset: 1, document: since(tx), landedMicros: 0 },
+          ],
           { partitions: 1, refusals: [] },
         ),
       );
@@ -340,6 +356,7 @@ describe('of lists that transactions append to and read', () => {
     times: readonly [number, number] = [0, 1_000],
   ): ListOperation => ({
     op,
+    scope: 'one',
     start: times[0],
     end: times[1],
     appends: Object.entries(appends).map(([list, element]) => ({ list, element })),

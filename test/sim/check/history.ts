@@ -1,7 +1,14 @@
-import { decodeCommitRecord, isOutcome, type ItemsRecord } from '@pyralog/format';
+import {
+  decodeCommitRecord,
+  isInForce,
+  isOutcome,
+  type Item,
+  type ItemsRecord,
+} from '@pyralog/format';
 import type { StoredRecord } from '@pyralog/log';
 import {
   formatValue,
+  isClaimEntity,
   isReference,
   isVisible,
   partitionNo,
@@ -42,9 +49,17 @@ export interface LoggedRecord {
   /** Whether it is the next of the owner that has the partition (protocol 1.1.1). */
   readonly counts: boolean;
   readonly closed: bigint;
+  /** Least offset of an input without outcome and without begin. */
+  readonly lowWater: number;
+  /** When it was in the log, in microseconds of virtual time. */
+  readonly landedMicros: number;
   readonly outcomes: readonly LoggedOutcome[];
   /** What other partitions decided of parts that this one had promised. */
   readonly parts: readonly LoggedPart[];
+  /** All that it says. */
+  readonly items: readonly Item[];
+  /** Facts of claims of unique values, which no answer has. */
+  readonly claims: readonly StoredFact[];
 }
 
 /** What a transaction that another partition coordinates wrote on this one. */
@@ -61,6 +76,8 @@ export interface LoggedInput {
   readonly offset: number;
   /** Parsed JSON of the document; undefined where it is none. */
   readonly document: unknown;
+  /** When it was there, in microseconds of virtual time. */
+  readonly landedMicros: number;
 }
 
 /** What a transaction wrote on one partition. */
@@ -137,12 +154,15 @@ export class CommitLog {
     this.#partition = partition;
   }
 
-  /** Takes what has come behind the records that it has. */
-  take(stored: readonly StoredRecord[]): void {
-    for (const record of stored.slice(this.records.length)) this.records.push(this.#read(record));
+  /** Takes what has come behind the records that it has. @param landed when each of them came */
+  take(stored: readonly StoredRecord[], landed: readonly number[]): void {
+    for (let i = this.records.length; i < stored.length; i++) {
+      const record = stored[i];
+      if (record !== undefined) this.records.push(this.#read(record, landed[i] ?? 0));
+    }
   }
 
-  #read({ offset, value }: StoredRecord): LoggedRecord {
+  #read({ offset, value }: StoredRecord, landedMicros: number): LoggedRecord {
     const record = decodeCommitRecord(value ?? new Uint8Array(0), `record ${offset}`);
     const partition = this.#partition;
     const at = this.#at;
@@ -150,24 +170,18 @@ export class CommitLog {
     if (record.kind === 'epoch') {
       const counts = epoch > at.epoch;
       if (counts) this.#at = { epoch, owner, seq: 0 };
-      return {
-        partition,
-        offset,
-        owner,
-        epoch,
-        seq: 0,
-        counts,
-        closed: 0n,
-        outcomes: [],
-        parts: [],
-      };
+      const nothing = { closed: 0n, lowWater: 0, outcomes: [], parts: [], items: [], claims: [] };
+      return { partition, offset, owner, epoch, seq: 0, counts, landedMicros, ...nothing };
     }
-    const { seq, closed } = record;
+    const { seq, closed, lowWater, items } = record;
     const counts = epoch === at.epoch && owner === at.owner && seq === at.seq + 1;
     if (counts) this.#at = { epoch, owner, seq };
     const outcomes = outcomesIn(record, partition);
     const parts = partsIn(record, partition);
-    return { partition, offset, owner, epoch, seq, counts, closed, outcomes, parts };
+    const claims = claimsIn(record);
+    const what = { items, outcomes, parts, claims };
+    const where = { partition, offset, landedMicros };
+    return { ...where, owner, epoch, seq, counts, closed, lowWater, ...what };
   }
 }
 
@@ -196,6 +210,15 @@ function partsIn({ items, facts }: ItemsRecord, partition: number): readonly Log
       ? [{ item, tx: each.tx, facts: factsIn(facts, each, partition) }]
       : [],
   );
+}
+
+function claimsIn({ items, facts }: ItemsRecord): readonly StoredFact[] {
+  return items.flatMap((each) => {
+    if (!isInForce(each)) return [];
+    const written: StoredFact[] = [];
+    for (let row = each.from; row < each.to; row++) written.push(facts.factAt(row));
+    return written.filter(({ entity }) => isClaimEntity(entity));
+  });
 }
 
 /** What answers have of rows. */
