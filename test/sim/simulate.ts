@@ -8,6 +8,8 @@ import {
   guarded,
   recordChoices,
   seededChoices,
+  type SimProcess,
+  type Swarm,
   shrink,
   type Shrunk,
   StepLimitError,
@@ -50,6 +52,7 @@ const [SECOND, HOUR] = [1_000, 3_600_000];
 const ONE = {
   workload: () => ONE_PARTITION,
   clocks: {
+    isSkewed: (swarm: Swarm, process: SimProcess) => swarm.fires('clock-skew', process),
     skewsMillis: [-5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5].map((seconds) => seconds * SECOND),
     jumpsMillis: [1, SECOND, 60 * SECOND, HOUR],
   },
@@ -122,8 +125,9 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     workload: (choice) => new SpreadWorkload(3, choice),
     // Up to 500 ms apart they work together (CLOCK_SKEW_MAX).
     clocks: {
-      skewsMillis: [0, -400, -200, -50, 50, 200, 400, -5 * SECOND, 5 * SECOND, HOUR],
-      jumpsMillis: [1, 50, 200, 400, SECOND, HOUR],
+      isSkewed: (swarm, { choice }) => swarm.has('clock-skew') && choice.chance(0.5, 'clock-skew'),
+      skewsMillis: [-200, -150, -100, -50, -20, 0, 20, 50, 100, 150, 200, 250, -SECOND, HOUR],
+      jumpsMillis: [20, 1, 50, 100, 150, 200, 250, 300, HOUR],
     },
     calmDocuments: 40,
   },

@@ -38,7 +38,9 @@ import {
   type History,
   type LoggedInput,
   type Sample,
+  type LoggedMessage,
   type LoggedRecord,
+  messagesIn,
   textOfValue,
 } from './check/history.ts';
 import { readCommitment } from './check/commitment.ts';
@@ -55,7 +57,9 @@ export interface HostSpec {
 
 /** How wrong clocks are, in milliseconds. */
 export interface Clocks {
-  /** From the start. */
+  /** Whether the one of a process is wrong from the start. */
+  readonly isSkewed: (swarm: Swarm, process: SimProcess) => boolean;
+  /** By how much. */
   readonly skewsMillis: readonly number[];
   /** What they are set forward or back by. */
   readonly jumpsMillis: readonly number[];
@@ -250,7 +254,8 @@ export class World {
     host.starts++;
     const running = host.starts === 1 ? name : `${name}#${host.starts}`;
     const process = new SimProcess(running, this.scheduler, this.#options.choices.stream(running));
-    if (this.swarm.fires('clock-skew', process))
+    const { isSkewed } = this.#options.clocks;
+    if (isSkewed(this.swarm, process))
       this.setClock(process, skewOf(process.choice, this.#options.clocks.skewsMillis));
     host.process = process;
     host.spec.begin(process, this);
@@ -320,6 +325,7 @@ export class World {
       partitions: logs.length,
       records,
       inputs: this.#options.hasTopics ? this.#inputs(database) : this.#inputsOfQueues(database),
+      messages: logs.length === 1 ? [] : this.#messages(database),
       hasAllInputs: this.#options.hasTopics,
       // What is read wrongly is refused, and the refusal is final.
       refusals:
@@ -421,6 +427,13 @@ export class World {
         const landedMicros = landed[i] ?? 0;
         return { partition, offset, document: parsed(value), landedMicros };
       });
+    });
+  }
+
+  #messages(database: string): readonly LoggedMessage[] {
+    return (this.#logs.get(database) ?? []).flatMap((_, p) => {
+      const topic = at(topicsOf(database).coordination, partitionNo(p));
+      return messagesIn(this.brokers.records(topic), p);
     });
   }
 

@@ -16,6 +16,9 @@ const BATCH_BYTES = 1024 * 1024;
 const BATCH_RECORDS_MAX = 8;
 /** Offsets that a control record takes, at most. */
 const GAP_MAX = 3;
+/** How late messages come, times up to so many. */
+const LATE_MICROS = [1_000, 10_000, 100_000, 1_000_000];
+const LATE_TIMES = 6;
 const SECOND_MICROS = 1_000_000;
 
 interface Partition {
@@ -230,13 +233,13 @@ export class SimLog implements Log {
           this.#brokers.end(at),
         );
       if (this.#fires('message-late')) {
-        process.send(`${label}, late`, process.slowMicros(label), land);
+        process.send(`${label}, late`, this.#lateMicros(label), land);
         return process.complete(`${label} goes on`, process.delayMicros(label), () =>
           this.#brokers.end(at),
         );
       }
       if (this.#fires('message-twice'))
-        process.send(`${label}, again`, process.slowMicros(label), land);
+        process.send(`${label}, again`, this.#lateMicros(label), land);
     }
     const options = { label, thereMicros: this.#thereMicros(at, label) };
     if (this.#fires('append-unheard')) {
@@ -364,6 +367,13 @@ export class SimLog implements Log {
     const lands = Math.max(scheduler.nowMicros + micros, earliest);
     this.#landsMicros.set(name, lands);
     return lands - scheduler.nowMicros;
+  }
+
+  /** Late by as much as an answer, an attempt, or a takeover takes. */
+  #lateMicros(label: string): number {
+    const { choice } = this.#process;
+    const scale = LATE_MICROS[choice.pick(LATE_MICROS.length, label)] ?? 0;
+    return scale * (1 + choice.pick(LATE_TIMES, label));
   }
 
   #isAway(): boolean {

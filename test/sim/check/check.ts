@@ -12,6 +12,7 @@ import {
 } from './log.ts';
 import { atomicVisibility, bankSum, objectsNeverChange, samplesEqualFold } from './reads.ts';
 import { serialReplay } from './serial.ts';
+import { waitsForOlder } from './waiting.ts';
 
 /** What the accounts of the workload hold together. */
 export interface CheckOptions {
@@ -46,12 +47,13 @@ export function checkHistory(history: History, { bank, calm }: CheckOptions): re
 
 /** What holds of transactions over them besides. */
 function severalPartitions(
-  { records, inputs }: History,
+  { records, inputs, messages }: History,
   transactions: readonly Transaction[],
 ): readonly Finding[] {
   return [
     ...readCommitment(records).findings,
     ...listOrder(records, inputs, transactions),
     ...claimsFit(records, transactions),
+    ...waitsForOlder(records, messages),
   ];
 }

@@ -67,7 +67,8 @@ function record(
   more: Partial<LoggedRecord> = {},
 ): LoggedRecord {
   const head = { partition: 0, offset, owner: 'o', epoch: 1, seq: offset, counts: true };
-  const nothing = { lowWater: 0, landedMicros: offset, parts: [], items: [], claims: [] };
+  const header = { lowWater: 0, coordination: 0, marks: [], landedMicros: offset };
+  const nothing = { ...header, parts: [], items: [], claims: [] };
   return { ...head, closed: at(closed, 1023), outcomes, ...nothing, ...more };
 }
 
@@ -113,6 +114,7 @@ const HISTORY: History = {
     .concat(
       [0, 1].map((offset) => ({ partition: 1, offset, document: undefined, landedMicros: 0 })),
     ),
+  messages: [],
   hasAllInputs: true,
   refusals: [],
   samples: [BEFORE, AFTER],

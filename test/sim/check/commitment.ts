@@ -318,7 +318,8 @@ class Locks {
   }
 }
 
-function cannotBoth(a: Lock, b: Lock): boolean {
+/** Whether two transactions cannot have two locks at once. */
+export function cannotBoth(a: Lock, b: Lock): boolean {
   return (
     (a.write || b.write) &&
     a.resource === b.resource &&

@@ -1,9 +1,11 @@
 import {
   decodeCommitRecord,
+  decodeCoordination,
   isInForce,
   isOutcome,
   type Item,
   type ItemsRecord,
+  type Mark,
 } from '@pyralog/format';
 import type { StoredRecord } from '@pyralog/log';
 import {
@@ -51,6 +53,9 @@ export interface LoggedRecord {
   readonly closed: bigint;
   /** Least offset of an input without outcome and without begin. */
   readonly lowWater: number;
+  /** Next offset of the messages to read, and how far those of each coordinator were taken. */
+  readonly coordination: number;
+  readonly marks: readonly Mark[];
   /** When it was in the log, in microseconds of virtual time. */
   readonly landedMicros: number;
   readonly outcomes: readonly LoggedOutcome[];
@@ -68,6 +73,20 @@ interface LoggedPart {
   readonly item?: number | undefined;
   readonly tx: bigint;
   readonly facts: readonly StoredFact[];
+}
+
+/** What a coordinator has said to a partition. */
+export interface LoggedMessage {
+  readonly partition: number;
+  readonly offset: number;
+  readonly kind: 'prepare' | 'decision';
+  readonly coordinator: number;
+  /** Epoch and counter of the coordinator. */
+  readonly mark: readonly [number, number];
+  /** Of the transaction. */
+  readonly name: string;
+  readonly part: string;
+  readonly attempt: number;
 }
 
 /** What was given to a partition. */
@@ -131,6 +150,8 @@ export interface History {
   readonly records: readonly LoggedRecord[];
   /** Documents by the place of their input. */
   readonly inputs: readonly LoggedInput[];
+  /** By partition and offset. */
+  readonly messages: readonly LoggedMessage[];
   /** Whether these are all there were: the inputs of a topic, and not those of the queue of a process. */
   readonly hasAllInputs: boolean;
   /** Codes with which a document may have been rejected for no reason of its own. */
@@ -170,19 +191,46 @@ export class CommitLog {
     if (record.kind === 'epoch') {
       const counts = epoch > at.epoch;
       if (counts) this.#at = { epoch, owner, seq: 0 };
-      const nothing = { closed: 0n, lowWater: 0, outcomes: [], parts: [], items: [], claims: [] };
-      return { partition, offset, owner, epoch, seq: 0, counts, landedMicros, ...nothing };
+      const nothing = { outcomes: [], parts: [], items: [], claims: [] };
+      const header = { closed: 0n, lowWater: 0, coordination: 0, marks: [] };
+      return {
+        partition,
+        offset,
+        owner,
+        epoch,
+        seq: 0,
+        counts,
+        landedMicros,
+        ...header,
+        ...nothing,
+      };
     }
-    const { seq, closed, lowWater, items } = record;
+    const { seq, closed, lowWater, coordination, marks, items } = record;
     const counts = epoch === at.epoch && owner === at.owner && seq === at.seq + 1;
     if (counts) this.#at = { epoch, owner, seq };
     const outcomes = outcomesIn(record, partition);
     const parts = partsIn(record, partition);
     const claims = claimsIn(record);
     const what = { items, outcomes, parts, claims };
-    const where = { partition, offset, landedMicros };
-    return { ...where, owner, epoch, seq, counts, closed, lowWater, ...what };
+    const header = { owner, epoch, seq, closed, lowWater, coordination, marks };
+    return { partition, offset, landedMicros, counts, ...header, ...what };
   }
+}
+
+/** Messages of coordinators among those of a topic. */
+export function messagesIn(
+  stored: readonly StoredRecord[],
+  partition: number,
+): readonly LoggedMessage[] {
+  return stored.flatMap(({ offset, value }): LoggedMessage[] => {
+    const message = decodeCoordination(value ?? new Uint8Array(0));
+    if (message.kind !== 'prepare' && message.kind !== 'decision') return [];
+    const { kind, id, part, attempt, mark } = message;
+    const { coordinator } = id;
+    const name = `${coordinator}.${id.offset}`;
+    const said = { kind, coordinator, name, part, attempt };
+    return [{ partition, offset, mark: [mark.epoch, mark.counter], ...said }];
+  });
 }
 
 function outcomesIn({ items, facts }: ItemsRecord, partition: number): readonly LoggedOutcome[] {
