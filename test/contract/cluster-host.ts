@@ -9,6 +9,7 @@ import { SystemClock, SystemRand, SystemTimers, type Threads } from '@pyralog/ru
 import { MemoryViews } from '@pyralog/views/memory';
 import { ClaimingLog } from '../../services/pyralog/src/cluster/claiming-log.ts';
 import { ClusterHost } from '../../services/pyralog/src/cluster/cluster-host.ts';
+import { databaseInfo } from '../../services/pyralog/src/database-settings.ts';
 import type { ClusterPorts } from '../../services/pyralog/src/cluster/ports.ts';
 import type { Role } from '../../services/pyralog/src/cluster/role.ts';
 import { startIndexer, startSequencer } from '../../services/pyralog/src/cluster/roles.ts';
@@ -21,7 +22,11 @@ export class ClusterOfOne implements DatabaseHost {
 
   private constructor(ports: ClusterPorts, threads: Threads) {
     this.#ports = ports;
-    const settings = { advice: new AssignAll(1), database: undefined };
+    const advice = new AssignAll(async (topic) => {
+      const { partitions } = await databaseInfo(topic.replace(/\..*/, ''), ports.objects);
+      return partitions;
+    });
+    const settings = { advice, database: undefined };
     this.#roles = [
       startSequencer({ ...settings, format: 'transaction' }, ports),
       startIndexer({ ...settings, threads }, ports),

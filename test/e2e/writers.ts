@@ -1,63 +1,88 @@
 import { request as httpRequest } from 'node:http';
 import { expect } from 'vitest';
+import type { Life } from './killing.ts';
 import type { Committed, Witness } from './witness.ts';
 
-/** A transaction that was sent, and whose outcome nobody heard. */
+/** A transaction to be sent. */
 export interface Sent {
+  /** What the witness knows it by. */
   readonly key: string;
   readonly body: string;
+  /** Whether that is its idempotency key, so that it may be sent again. */
+  readonly isKeyed: boolean;
+  /** Codes that it may be refused with. */
+  readonly refusals?: readonly string[];
 }
 
 /** What a writer works with. */
-export interface WriterOptions {
-  readonly url: string;
+export interface WriterOptions extends Life {
   readonly database: string;
   readonly witness: Witness;
   /** The next transaction to send; undefined to end. */
   readonly next: () => Sent | undefined;
-  /** Whether the server is thought to live: a connection that breaks is a failure of the test then. */
-  readonly alive: () => boolean;
-  /** Told of every answer. */
-  readonly heard: () => void;
+  /** Told of what was committed. */
+  readonly committed?: (answer: Committed) => void;
+  /** Reads again what transactions are made of, after one was refused; streams go by what others read. */
+  readonly refresh?: () => Promise<void>;
 }
 
+/** What a writer is told: a commit, or why there is none. */
 type Answer = Committed & {
   readonly duplicate: boolean;
   readonly code?: string;
   readonly detail?: string;
 };
 
-function take({ witness, heard }: WriterOptions, { key }: Sent, answer: Answer): void {
-  expect(answer.code, `${key}: ${answer.detail}`).toBeUndefined();
+function take(options: WriterOptions, { key, refusals }: Sent, answer: Answer): void {
+  const { witness, heard, committed } = options;
   const promised = witness.promisedTx(key);
+  if (answer.code !== undefined && refusals?.includes(answer.code) === true) {
+    expect(promised, `I8: ${key} was acknowledged before: ${answer.detail}`).toBeUndefined();
+    witness.refuse(key);
+    heard();
+    return;
+  }
+  expect(answer.code, `${key}: ${answer.detail}`).toBeUndefined();
   if (promised !== undefined) {
     expect(answer.duplicate, `I8: ${key} was acknowledged before`).toBe(true);
     expect(answer.tx, `I8: ${key} is the transaction that it was`).toBe(promised);
   }
   witness.acknowledge(key, answer);
+  committed?.(answer);
   heard();
 }
 
 /** Sends one transaction after the other until the server dies. @returns what has no outcome */
 export async function writeSingly(options: WriterOptions): Promise<Sent[]> {
-  const { url, database, next, alive } = options;
+  const { url, database, next, alive, refresh } = options;
   for (let sent = next(); sent !== undefined && alive(); sent = next()) {
+    let answer: Answer;
     try {
       const response = await fetch(`${url}/v1/${database}/transactions`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: sent.body,
       });
-      const answer = (await response.json()) as Answer;
-      expect(response.status, answer.detail).toBe(200);
-      take(options, sent, answer);
+      answer = (await response.json()) as Answer;
+      expect(response.ok, answer.detail).toBe(answer.code === undefined);
     } catch (error) {
       // The server died under the request; whether it was committed is for the feed to say.
       if (!isCut(error) || alive()) throw error;
       return [sent];
     }
+    take(options, sent, answer);
+    if (answer.code !== undefined && refresh !== undefined) await untilCut(alive, refresh());
   }
   return [];
+}
+
+/** Ends well where the server dies under what is done. */
+export async function untilCut(alive: () => boolean, doing: Promise<unknown>): Promise<void> {
+  try {
+    await doing;
+  } catch (error) {
+    if (!isCut(error) || alive()) throw error;
+  }
 }
 
 /**

@@ -74,6 +74,17 @@ describe('invariants', () => {
     ]);
   });
 
+  test('those of a letter of its own are in the table of that letter', () => {
+    const spec = file(
+      'libs/sequencing/SPEC.md',
+      ['| T1 | holds | `x.ts` | `a.test.ts` |', '| T3 | holds | `x.ts` | later |'].join('\n'),
+    );
+    expect(show(invariantRule([spec], [file('test/a.test.ts', "test('T1 T2', f)")]))).toEqual([
+      'libs/sequencing/SPEC.md has no T2 in its place',
+      'test/a.test.ts has T2 in a title, which is not in libs/sequencing/SPEC.md',
+    ]);
+  });
+
   test('an id that the table of the project does not have is found', () => {
     const spec = file('libs/a/SPEC.md', '| I1 | holds | `x.ts` | `a.test.ts` |');
     expect(show(invariantRule([spec], [file('test/a.test.ts', "test('I1', f)")]))).toEqual([

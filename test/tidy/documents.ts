@@ -49,8 +49,12 @@ export function referenceRule(
   );
 }
 
-/** Tables of invariants: rows `| I3 | what holds | … | tested in |`. */
-const INVARIANTS = 'docs/invariants.md';
+/** Tables of invariants, rows `| I3 | what holds | … | tested in |`: the one that has all of a letter. */
+const INVARIANTS: Readonly<Record<string, string>> = {
+  I: 'docs/invariants.md',
+  T: 'libs/sequencing/SPEC.md',
+};
+const indexOf = (id: string): string => `${INVARIANTS[id.charAt(0)]}`;
 const LATER = 'later';
 
 interface InvariantRow {
@@ -62,8 +66,8 @@ interface InvariantRow {
 
 /**
  * Every invariant of a table has a test whose title names it, in each file that its row links to; one that
- * is due later says so and has none yet; and every id in a title is in the table of the whole project,
- * which leaves out no number.
+ * is due later says so and has none yet; and every id in a title is in the table of its letter, which
+ * leaves out no number.
  * @param documents docs/invariants.md and every SPEC.md
  * @param tests files with tests
  */
@@ -77,13 +81,16 @@ export function invariantRule(
     for (const id of titlesOf(file).flatMap(idsOf))
       titled.set(id, (titled.get(id) ?? new Set()).add(file.path));
   const rows = documents.flatMap(rowsOf);
-  const known = new Set(rows.filter(({ path }) => path === INVARIANTS).map(({ id }) => id));
-  const gap = [...known].findIndex((id, i) => id !== `I${i + 1}`);
-  if (gap >= 0) findings.push({ path: INVARIANTS, what: `has no I${gap + 1} in its place` });
+  const known = new Set(rows.filter(({ path, id }) => path === indexOf(id)).map(({ id }) => id));
+  for (const [letter, path] of Object.entries(INVARIANTS)) {
+    const ids = [...known].filter((id) => id.startsWith(letter));
+    const gap = ids.findIndex((id, i) => id !== `${letter}${i + 1}`);
+    if (gap >= 0) findings.push({ path, what: `has no ${letter}${gap + 1} in its place` });
+  }
   for (const { path, id, tested } of rows) {
     const say = (what: string): void => void findings.push({ path, what: `${id} ${what}` });
     const [one] = titled.get(id) ?? [];
-    if (!known.has(id)) say(`is not in ${INVARIANTS}`);
+    if (!known.has(id)) say(`is not in ${indexOf(id)}`);
     if (tested === LATER && one !== undefined) say(`is marked ${LATER}, but ${one} tests it`);
     if (tested !== LATER && one === undefined) say('has no test whose title names it');
     for (const target of linksOf(path, tested))
@@ -92,14 +99,14 @@ export function invariantRule(
   for (const [id, paths] of titled)
     if (!known.has(id))
       for (const path of paths)
-        findings.push({ path, what: `has ${id} in a title, which is not in ${INVARIANTS}` });
+        findings.push({ path, what: `has ${id} in a title, which is not in ${indexOf(id)}` });
   return { read: rows.length, findings };
 }
 
-const idsOf = (text: string): string[] => text.match(/\bI[0-9]+\b/g) ?? [];
+const idsOf = (text: string): string[] => text.match(/\b[IT][0-9]+\b/g) ?? [];
 
 function rowsOf({ path, text }: SourceFile): InvariantRow[] {
-  return [...text.matchAll(/^\| *(I[0-9]+) *\|(.*)\| *$/gm)].map(([, id = '', cells = '']) => ({
+  return [...text.matchAll(/^\| *([IT][0-9]+) *\|(.*)\| *$/gm)].map(([, id = '', cells = '']) => ({
     path,
     id,
     tested: cells.slice(cells.lastIndexOf('|') + 1).trim(),

@@ -4,7 +4,7 @@
  *
  *   message := "PYCM" checksum:u32 version:u8 kind:u8 0:u16 body
  *                checksum: CRC-32C of all that follows it; magic and checksum stand here in all versions
- *   body    := kind 0 close
+ *   body    := kind 0 close      upTo:i64?
  *            | kind 1 prepare    id mark attempt:varint start:i64 at:i64? content:bytes
  *            | kind 2 decision   id mark attempt:varint tx:i64?
  *            | kind 3 vote       id from:varint attempt:varint answer
@@ -41,6 +41,8 @@ import type { TransactionId, TransactionPart } from './transaction-items.ts';
 /** Asks an idle owner to close its time. Volatile: it is for those who wait now. */
 export interface CloseRequest {
   readonly kind: 'close';
+  /** What is wanted, where another partition is there already; the owner's clock may be behind that. */
+  readonly upTo: Tx | undefined;
 }
 
 /** Which part of which attempt of a transaction a message is about. */
@@ -174,6 +176,7 @@ export function encodeCoordination(message: CoordinationMessage): Uint8Array {
 function writeBody(message: CoordinationMessage, into: ByteWriter): void {
   switch (message.kind) {
     case 'close':
+      writeTime(message.upTo, into);
       return;
     case 'progress':
       into.varint(message.from).i64(message.closed);
@@ -274,8 +277,10 @@ function readBody(
   what: string,
 ): CoordinationMessage {
   switch (kind) {
-    case 'close':
-      return { kind };
+    case 'close': {
+      const upTo = readTime(from);
+      return { kind, upTo: upTo === undefined ? undefined : tx(upTo) };
+    }
     case 'progress':
       return { kind, from: partitionNo(from.varint()), closed: tx(from.i64()) };
     case 'prepare':

@@ -87,8 +87,8 @@ interface PageStart {
 export interface DatabaseReaderOptions {
   readonly partitions: Partitions;
   readonly clock: Clock;
-  /** Asks the owner of a partition for a CLOSED record at once. */
-  readonly requestClosed: (partition: PartitionNo) => void;
+  /** Asks the owner of a partition for a CLOSED record at once, at `upTo` or above. */
+  readonly requestClosed: (partition: PartitionNo, upTo: Tx) => void;
 }
 
 /** Answers to everything that can be asked of a database, at a basis. */
@@ -307,8 +307,9 @@ export class DatabaseReader {
         return partitions.first.schema.mode;
       },
       waitClosed: (tx, timeoutMillis, signal) => partitions.waitClosed(tx, timeoutMillis, signal),
-      requestClosed: () => {
-        for (const { index } of partitions.all) requestClosed(index.partition);
+      requestClosed: (tx) => {
+        for (const { closed, index } of partitions.all)
+          if (closed < tx) requestClosed(index.partition, tx);
       },
     };
     const isNewest = options.asOf === undefined && options.await === undefined;
@@ -326,12 +327,13 @@ export class DatabaseReader {
         return reader.schema.mode;
       },
       waitClosed: (tx, timeoutMillis, signal) => reader.waitClosed(tx, timeoutMillis, signal),
-      requestClosed: () => requestClosed(reader.index.partition),
+      requestClosed: (tx) => requestClosed(reader.index.partition, tx),
     };
     return basisOf(timed, clock, options);
   }
 
-  async *feed(query: FeedQuery): AsyncIterable<FeedEvent> {
+  /** @param coordinator only what this partition has coordinated: of all of them each transaction is told once */
+  async *feed(query: FeedQuery, coordinator?: PartitionNo): AsyncIterable<FeedEvent> {
     const partitions = this.#partitions;
     const { id } = partitions.info;
     const start = parseFeedStart(query.offset, id);
@@ -340,7 +342,7 @@ export class DatabaseReader {
     const stopped = (): boolean => query.signal?.aborted === true;
     while (!stopped()) {
       const upTo = partitions.closed;
-      for await (const transaction of this.#transactions.after(position, upTo)) {
+      for await (const transaction of this.#transactions.after(position, upTo, coordinator)) {
         position = transaction.tx;
         const wanted = filterFacts(filterOf(query), transaction.facts);
         if (wanted === undefined) continue;

@@ -1,4 +1,10 @@
-import { isVisible, type PartitionNo, type StoredFact, type Tx } from '@pyralog/model';
+import {
+  isVisible,
+  type PartitionNo,
+  partitionOfTx,
+  type StoredFact,
+  type Tx,
+} from '@pyralog/model';
 import { type Direction, nearest } from './merge.ts';
 import type { Partitions } from './partitions.ts';
 import { type CommittedTransaction, joined, TransactionLog } from './transaction-log.ts';
@@ -22,11 +28,18 @@ export class DatabaseTransactions {
     return parts.length === 0 ? undefined : { tx, facts: joined(parts) };
   }
 
-  /** Transactions with `after` < tx ≤ `upTo`, oldest first. @param upTo at most what is closed on all */
-  after(after: Tx, upTo: Tx): AsyncIterable<CommittedTransaction> {
+  /**
+   * Transactions with `after` < tx ≤ `upTo`, oldest first.
+   * @param upTo at most what is closed on all
+   * @param coordinator only those that this partition has coordinated
+   */
+  after(after: Tx, upTo: Tx, coordinator?: PartitionNo): AsyncIterable<CommittedTransaction> {
+    const partitions = this.#logs.length;
+    const isWanted = (tx: Tx): boolean =>
+      coordinator === undefined || partitionOfTx(tx) % partitions === coordinator;
     return this.#merged(
       'up',
-      this.#logs.map((log) => log.after(after, upTo)),
+      this.#logs.map((log) => log.after(after, upTo, isWanted)),
     );
   }
 

@@ -11,8 +11,8 @@ export interface Timed {
   readonly mode: DatabaseMode;
   /** Resolves when `tx` is closed, the time is over or the signal aborts. */
   waitClosed(tx: Tx, timeoutMillis: number, signal?: AbortSignal): Promise<void>;
-  /** Asks the owners for CLOSED records at once. */
-  requestClosed(): void;
+  /** Asks the owners for CLOSED records at once, at `tx` or above. */
+  requestClosed(tx: Tx): void;
 }
 
 /**
@@ -63,7 +63,7 @@ async function until(
     }
     if (signal?.aborted) throw new PyralogError(code, 'The reader went away while waiting.');
     // An idle owner closes only now and then; a CLOSED behind the clock tells nothing, so ask again.
-    timed.requestClosed();
+    timed.requestClosed(tx);
     await timed.waitClosed(tx, Math.min(left, 100), signal);
   }
 }

@@ -1,10 +1,11 @@
-import { assert, must, utf8Encode } from '@pyralog/base';
+import { assert, must, unreachable, utf8Encode } from '@pyralog/base';
 import {
   type DoneMessage,
   encodeFacts,
   type FoundMessage,
   type Lock,
   type TransactionPart,
+  type Vote,
   type VoteMessage,
 } from '@pyralog/format';
 import {
@@ -46,6 +47,7 @@ import { type Key, type Need, type ResolvedWork, resolveWork } from './resolve-w
 import { stamped } from './stamped.ts';
 import { timeRefusal } from './times.ts';
 import { type Begun, idText, partText, type TransactionTable } from './transaction-table.ts';
+import { AT_COORDINATOR, cellOf, type CoordinatorState, perform } from './transition-tables.ts';
 import { decodeWork, encodeWork, type PartWork } from './work.ts';
 
 /** Documents that may wait for others (I13). */
@@ -67,6 +69,8 @@ interface Waiting {
   /** When it came, by the wall clock. */
   readonly since: bigint;
   readonly notBefore: bigint;
+  /** Why it may not have the time that it asks for; a duplicate is told of the first all the same. */
+  readonly refusal: PyralogError | undefined;
   /** Attempts before. */
   readonly attempts: number;
   /** When others were asked for what it needs to know. */
@@ -157,7 +161,7 @@ export class Coordinator {
     let due = this.#due;
     for (const [offset, { sentAt, begunAt }] of this.#attempts) {
       due = least(due, sentAt + RESEND_NANOS);
-      if (this.#table.begun.get(offset)?.phase === 'preparing')
+      if (cellOf(AT_COORDINATOR, 'unanswered', this.#stateOf(offset)) !== 'ignored')
         due = least(due, begunAt + WAIT_NANOS_MAX);
     }
     return due;
@@ -181,19 +185,26 @@ export class Coordinator {
         sentAt: now,
         begunAt: now,
       });
-      if (begun.phase === 'retrying') this.#keepPlace(begun.holder, document);
-      this.#tellAll(offset);
+      perform(AT_COORDINATOR, 'takeover', begun.phase, {
+        ask: () => this.#askAll(offset),
+        tell: () => this.#tellAll(offset),
+        'keep place and tell': () => {
+          this.#keepPlace(begun.holder, document);
+          this.#tellAll(offset);
+        },
+      });
     }
   }
 
   /** Takes a document. Whatever becomes of it, {@link advance} does. */
   accept(offset: LogOffset, document: TransactionDocument): void {
-    if (this.waiting >= LINE_MAX) {
-      this.#reject(offset, tooMany(this.waiting));
-      return;
-    }
-    if (this.#desk.schema.mode === 'import') this.#arrivals.push({ offset, document });
-    else this.#enter(offset, document);
+    perform(AT_COORDINATOR, 'document', this.#stateOf(offset), {
+      enter: () => {
+        if (this.waiting >= LINE_MAX) this.#reject(offset, tooMany(this.waiting));
+        else if (this.#desk.schema.mode === 'import') this.#arrivals.push({ offset, document });
+        else this.#enter(offset, document);
+      },
+    });
   }
 
   /** Does what can be done. @returns whether anything was */
@@ -218,64 +229,77 @@ export class Coordinator {
     if (this.#isWanting || (this.#due !== undefined && now >= this.#due)) this.#changed = true;
     this.#isWanting = false;
     for (const [offset, attempt] of this.#attempts) {
-      const phase = this.#table.begun.get(offset)?.phase;
-      if (phase === 'preparing' && now - attempt.begunAt >= WAIT_NANOS_MAX) {
-        this.#refuse(offset, unanswered(this.#unanswered(offset)));
-      } else if (phase !== 'waiting' && now - attempt.sentAt >= RESEND_NANOS) this.#tellAll(offset);
+      if (now - attempt.begunAt >= WAIT_NANOS_MAX) {
+        perform(AT_COORDINATOR, 'unanswered', this.#stateOf(offset), {
+          refuse: () => this.#refuse(offset, unanswered(this.#unanswered(offset))),
+        });
+      }
+      if (now - attempt.sentAt < RESEND_NANOS) continue;
+      perform(AT_COORDINATOR, 'resend due', this.#stateOf(offset), {
+        ask: () => this.#askAll(offset),
+        tell: () => this.#tellAll(offset),
+      });
     }
   }
 
   /** What others say to a prepare. */
-  vote({ id, part, attempt, from, vote }: VoteMessage): void {
-    const begun = this.#table.begun.get(id.offset);
-    if (begun === undefined || begun.phase !== 'preparing' || begun.attempt !== attempt) return;
-    const state = this.#attemptOf(id.offset);
+  vote(message: VoteMessage): void {
+    const { vote } = message;
+    const { offset } = message.id;
+    const state = this.#stateOf(offset);
+    if (this.#isOfOtherAttempt(message)) {
+      perform(AT_COORDINATOR, 'other attempt', state, {});
+      return;
+    }
     switch (vote.kind) {
+      case 'prepared':
+        perform(AT_COORDINATOR, 'vote prepared', state, {
+          'note promise': () => this.#notePromise(message, vote),
+        });
+        return;
+      case 'retry':
+        perform(AT_COORDINATOR, 'vote retry', state, {
+          'give way': () => this.#giveWay(offset, vote),
+        });
+        return;
       case 'rejected': {
         const { code, detail, hint, extra } = vote.rejection;
-        return this.#refuse(id.offset, new PyralogError(code, detail, { hint, extra }));
+        perform(AT_COORDINATOR, 'vote rejected', state, {
+          refuse: () => this.#refuse(offset, new PyralogError(code, detail, { hint, extra })),
+        });
+        return;
       }
-      case 'retry':
-        this.#desk.raise(vote.clock);
-        state.hints.add(decodeHints(vote.hints));
-        this.#desk.emit({ kind: 'retry', offset: id.offset, attempt });
-        this.#keepPlace(begun.holder, state.document);
-        this.#changed = true;
-        return this.#tellAll(id.offset);
-      case 'prepared': {
-        const needs = vote.needs.flatMap(({ content }) => decodeWork(content).releases);
-        state.votes.set(partText({ partition: from, name: part }), { tx: vote.tx, needs });
-        this.#extend(id.offset, vote.needs);
-        return this.#decideIfAll(id.offset);
-      }
+      default:
+        unreachable(vote);
     }
   }
 
   /** A participant has done what was decided of its part. */
-  done({ id, part, attempt, from }: DoneMessage): void {
-    const begun = this.#table.begun.get(id.offset);
-    if (begun === undefined || begun.phase === 'preparing' || begun.phase === 'waiting') return;
-    if (begun.attempt !== attempt) return;
-    const state = this.#attemptOf(id.offset);
-    state.dones.add(partText({ partition: from, name: part }));
-    for (const name of begun.parts.keys()) if (!state.dones.has(name)) return;
-    if (begun.phase === 'retrying') this.#waitAgain(begun, state);
-    else {
-      this.#desk.emit({ kind: 'end', offset: id.offset });
-      this.#attempts.delete(id.offset);
-      this.#changed = true;
-    }
+  done(message: DoneMessage): void {
+    const { offset } = message.id;
+    const event = this.#isOfOtherAttempt(message) ? 'other attempt' : 'done';
+    perform(AT_COORDINATOR, event, this.#stateOf(offset), {
+      'note, then wait': () => {
+        if (this.#haveAllDone(message)) this.#waitAgain(offset);
+      },
+      'note, then end': () => {
+        if (this.#haveAllDone(message)) this.#end(offset);
+      },
+    });
   }
 
   /** What another partition says of the schema. */
   found({ id, clock, hints }: FoundMessage): void {
-    const waiting = this.#line.find(({ offset }) => offset === id.offset);
-    if (waiting === undefined) return;
-    // What goes by it comes after it.
-    this.#desk.raise(clock);
-    waiting.hints.add(decodeHints(hints));
-    waiting.askedAt = undefined;
-    this.#changed = true;
+    perform(AT_COORDINATOR, 'found', this.#stateOf(id.offset), {
+      learn: () => {
+        const waiting = must(this.#inLine(id.offset), 'it is in line');
+        // What goes by it comes after it.
+        this.#desk.raise(clock);
+        waiting.hints.add(decodeHints(hints));
+        waiting.askedAt = undefined;
+        this.#changed = true;
+      },
+    });
   }
 
   /** Something that others wait for may have been released. */
@@ -295,8 +319,7 @@ export class Coordinator {
   #enter(offset: LogOffset, document: TransactionDocument): void {
     const desk = this.#desk;
     const refusal = timeRefusal(document, desk.schema.mode, desk.last, desk.now);
-    if (refusal !== undefined) return this.#reject(offset, refusal);
-    const start = desk.tick(document.at);
+    const start = desk.tick(refusal === undefined ? document.at : undefined);
     const id = { coordinator: desk.partition, offset };
     const waiting: Waiting = {
       holder: { id: idText(id), start },
@@ -305,6 +328,7 @@ export class Coordinator {
       hints: new HintsSoFar(),
       since: desk.now,
       notBefore: desk.now,
+      refusal,
       attempts: 0,
       askedAt: undefined,
     };
@@ -325,7 +349,7 @@ export class Coordinator {
       const begun = this.#table.begun.get(offset);
       if (begun?.phase === 'retrying') this.#keepPlace(begun.holder, document);
     }
-    this.#line = this.#line.filter((waiting) => !this.#try(waiting, false));
+    this.#line = this.#line.filter((waiting) => !this.#turn(waiting));
     this.#due = undefined;
     for (const waiting of this.#line) this.#due = least(this.#due, this.#dueOf(waiting));
     return this.#line.length < before;
@@ -335,6 +359,19 @@ export class Coordinator {
     let due = since + WAIT_NANOS_MAX;
     if (notBefore > this.#desk.now) due = least(due, notBefore);
     return askedAt === undefined ? due : least(due, askedAt + RESEND_NANOS);
+  }
+
+  /** @returns whether the document is done or begun */
+  #turn(waiting: Waiting): boolean {
+    const event = this.#desk.now - waiting.since >= WAIT_NANOS_MAX ? 'waited' : 'turn';
+    const state = this.#table.begun.get(waiting.offset)?.phase ?? 'line';
+    switch (cellOf(AT_COORDINATOR, event, state)) {
+      case 'try':
+        return this.#try(waiting, false);
+      case 'reject':
+        this.#reject(waiting.offset, waitedTooLong());
+        return true;
+    }
   }
 
   /** @returns whether the document is done or begun; else it waits, and what it will lock is noted */
@@ -361,7 +398,6 @@ export class Coordinator {
     const { document, holder, offset } = waiting;
     const rough = roughLocks(document);
     const desk = this.#desk;
-    if (desk.now - waiting.since >= WAIT_NANOS_MAX) throw waitedTooLong();
     if (desk.now < waiting.notBefore || this.#isBlocked(holder, keyLock(document.id))) return rough;
     const first = firstWithKey(document, { state: desk.state });
     if (first !== undefined) {
@@ -369,6 +405,7 @@ export class Coordinator {
       desk.tell(offset, { kind: 'duplicate', tx: first });
       return undefined;
     }
+    if (waiting.refusal !== undefined) throw waiting.refusal;
     const planned = this.#plan(waiting, holder.start);
     if (planned.kind === 'lookup') {
       this.#ask(waiting, planned.attributes);
@@ -466,22 +503,45 @@ export class Coordinator {
       sentAt: now,
       begunAt: now,
     });
+    this.#askAll(offset);
+  }
+
+  #notePromise(
+    { id: { offset }, part, from }: VoteMessage,
+    { tx, needs }: Vote & { readonly kind: 'prepared' },
+  ): void {
+    const releases = needs.flatMap(({ content }) => decodeWork(content).releases);
+    const name = partText({ partition: from, name: part });
+    this.#attemptOf(offset).votes.set(name, { tx, needs: releases });
+    this.#extend(offset, needs);
+    this.#decideIfAll(offset);
+  }
+
+  /** The attempt is over: nothing is locked while others are told (protocol 1.5.3). */
+  #giveWay(offset: LogOffset, { clock, hints }: Vote & { readonly kind: 'retry' }): void {
+    const { holder, attempt } = this.#begunOf(offset);
+    const state = this.#attemptOf(offset);
+    this.#desk.raise(clock);
+    state.hints.add(decodeHints(hints));
+    this.#desk.emit({ kind: 'retry', offset, attempt });
+    this.#keepPlace(holder, state.document);
+    this.#changed = true;
     this.#tellAll(offset);
   }
 
   /** Adds the parts that a vote has discovered. */
   #extend(offset: LogOffset, needs: readonly TransactionPart[]): void {
     for (const part of needs) {
-      const begun = must(this.#table.begun.get(offset), 'it was begun');
+      const begun = this.#begunOf(offset);
       if (begun.parts.has(partText(part)) || takesAny(begun.parts.values(), part)) continue;
       if (part.partition === this.#desk.partition && writes(begun, part.name)) continue;
       this.#desk.emit({ kind: 'extend', offset, part });
-      this.#prepare(must(this.#table.begun.get(offset), 'it was begun'), part);
+      this.#prepare(this.#begunOf(offset), part);
     }
   }
 
   #decideIfAll(offset: LogOffset): void {
-    const begun = must(this.#table.begun.get(offset), 'it was begun');
+    const begun = this.#begunOf(offset);
     const { votes, document, ids } = this.#attemptOf(offset);
     let greatest = begun.holder.start;
     for (const name of begun.parts.keys()) {
@@ -497,7 +557,7 @@ export class Coordinator {
     // Above every promise, and above all that this partition ever gave.
     desk.raise(greatest);
     const tx = desk.tick(document.at);
-    assert(tx > greatest, 'I4: a transaction is committed above all its promises');
+    assert(tx > greatest, 'T2: a transaction is committed above all its promises');
     const facts = stamped(begun.facts, begun.holder.start, tx);
     const others = new Set(Array.from(begun.parts.values(), ({ partition }) => partition));
     others.delete(desk.partition);
@@ -537,7 +597,7 @@ export class Coordinator {
   }
 
   #refuse(offset: LogOffset, error: unknown): void {
-    const { attempt } = must(this.#table.begun.get(offset), 'it was begun');
+    const { attempt } = this.#begunOf(offset);
     const rejection = rejectionOf(error);
     this.#desk.emit({ kind: 'refused', offset, attempt, rejection });
     this.#desk.tell(offset, { kind: 'rejected', rejection });
@@ -552,40 +612,61 @@ export class Coordinator {
     this.#attempts.delete(offset);
   }
 
+  /** Notes what a participant has done. @returns whether that was the last of them */
+  #haveAllDone({ id: { offset }, part, from }: DoneMessage): boolean {
+    const { dones } = this.#attemptOf(offset);
+    dones.add(partText({ partition: from, name: part }));
+    for (const name of this.#begunOf(offset).parts.keys()) if (!dones.has(name)) return false;
+    return true;
+  }
+
+  #end(offset: LogOffset): void {
+    this.#desk.emit({ kind: 'end', offset });
+    this.#attempts.delete(offset);
+    this.#changed = true;
+  }
+
   /** Back in line, as old as it was. */
-  #waitAgain({ id, holder, attempt }: Begun, state: Attempt): void {
-    this.#table.waits(id.offset);
+  #waitAgain(offset: LogOffset): void {
+    const { holder, attempt } = this.#begunOf(offset);
+    const state = this.#attemptOf(offset);
+    this.#table.waits(offset);
     const pause = BACKOFF_NANOS << BigInt(Math.min(attempt, BACKOFF_DOUBLINGS_MAX));
     const { now } = this.#desk;
     this.#line.push({
       holder,
-      offset: id.offset,
+      offset,
       document: state.document,
       hints: state.hints,
       since: state.since,
       notBefore: state.hints.isNew ? now : now + pause,
+      refusal: undefined,
       attempts: attempt,
       askedAt: undefined,
     });
     state.hints.isNew = false;
-    this.#attempts.delete(id.offset);
+    this.#attempts.delete(offset);
     this.#line.sort((a, b) => (isOlder(a.holder, b.holder) ? -1 : 1));
     this.#changed = true;
   }
 
-  /** Asks or tells every participant that has not answered. */
-  #tellAll(offset: LogOffset): void {
-    const begun = must(this.#table.begun.get(offset), 'it was begun');
+  /** Asks every participant that has not voted. */
+  #askAll(offset: LogOffset): void {
+    const begun = this.#begunOf(offset);
     const state = this.#attemptOf(offset);
     state.sentAt = this.#desk.now;
-    for (const [name, part] of begun.parts) {
-      if (begun.phase === 'preparing') {
-        if (!state.votes.has(name)) this.#prepare(begun, part);
-      } else if (begun.phase !== 'waiting' && !state.dones.has(name)) {
-        const { id, attempt, tx } = begun;
-        const about = { id, part: part.name, attempt };
-        this.#desk.send(part.partition, { kind: 'decision', ...about, tx });
-      }
+    for (const [name, part] of begun.parts) if (!state.votes.has(name)) this.#prepare(begun, part);
+  }
+
+  /** Tells what became of the attempt to every participant that has not said that it knows. */
+  #tellAll(offset: LogOffset): void {
+    const { id, parts, attempt, tx } = this.#begunOf(offset);
+    const state = this.#attemptOf(offset);
+    state.sentAt = this.#desk.now;
+    for (const [name, part] of parts) {
+      if (state.dones.has(name)) continue;
+      const about = { id, part: part.name, attempt };
+      this.#desk.send(part.partition, { kind: 'decision', ...about, tx });
     }
   }
 
@@ -605,10 +686,29 @@ export class Coordinator {
 
   #unanswered(offset: LogOffset): readonly PartitionNo[] {
     const { votes } = this.#attemptOf(offset);
-    const { parts } = must(this.#table.begun.get(offset), 'it was begun');
+    const { parts } = this.#begunOf(offset);
     const missing = new Set<PartitionNo>();
     for (const [name, { partition }] of parts) if (!votes.has(name)) missing.add(partition);
     return [...missing];
+  }
+
+  #stateOf(offset: LogOffset): CoordinatorState {
+    const begun = this.#table.begun.get(offset);
+    if (begun !== undefined) return begun.phase;
+    return this.#inLine(offset) === undefined ? 'none' : 'line';
+  }
+
+  #inLine(offset: LogOffset): Waiting | undefined {
+    return this.#line.find((waiting) => waiting.offset === offset);
+  }
+
+  #isOfOtherAttempt({ id, attempt }: VoteMessage | DoneMessage): boolean {
+    const begun = this.#table.begun.get(id.offset);
+    return begun !== undefined && begun.attempt !== attempt;
+  }
+
+  #begunOf(offset: LogOffset): Begun {
+    return must(this.#table.begun.get(offset), 'it was begun');
   }
 
   #attemptOf(offset: LogOffset): Attempt {

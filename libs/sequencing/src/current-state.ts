@@ -40,6 +40,7 @@ const SWEPT_MIN = 64;
  * whatever asked waits for the next one.
  */
 export class NotLoaded extends AssertionError {
+  /** What must be loaded first. */
   readonly need: Need;
 
   constructor(what: string, need: Need) {
@@ -101,12 +102,10 @@ export class CurrentState {
   /** The facts in force of an entity; they must be known. */
   entity(id: string): EntityState {
     const entity = this.#entities.get(id);
-    const isKnown = entity?.based ?? this.#entitiesComplete;
-    if (!isKnown)
-      throw new NotLoaded('an entity is loaded before it is asked for', {
-        kind: 'entity',
-        entity: id,
-      });
+    if (!(entity?.based ?? this.#entitiesComplete)) {
+      const need: Need = { kind: 'entity', entity: id };
+      throw new NotLoaded('an entity is loaded before it is asked for', need);
+    }
     if (entity === undefined) return NO_ENTITY;
     entity.used = true;
     return entity;

@@ -1,5 +1,12 @@
+import { must } from '@pyralog/base';
 import { encodeFacts, type Lock, type TransactionPart } from '@pyralog/format';
-import type { DecisionMessage, LookupMessage, PrepareMessage, Vote } from '@pyralog/format';
+import type {
+  DecisionMessage,
+  LookupMessage,
+  PartAttempt,
+  PrepareMessage,
+  Vote,
+} from '@pyralog/format';
 import type { StoredDefinition } from '@pyralog/model';
 import { NotLoaded } from './current-state.ts';
 import type { Desk } from './desk.ts';
@@ -10,11 +17,12 @@ import { rejectionOf } from './resolve.ts';
 import { type ResolvedWork, resolveWork, WrongAssumption } from './resolve-work.ts';
 import { stamped } from './stamped.ts';
 import { idText, preparedText, type TransactionTable } from './transaction-table.ts';
+import { AT_PARTICIPANT, cellOf, type PartState, perform } from './transition-tables.ts';
 import { decodeWork, encodeWork, type PartWork } from './work.ts';
 
 /** A prepare that younger ones are in the way of. Volatile: its coordinator sends it again. */
 interface WaitingPart {
-  readonly message: PrepareMessage | Omit<PrepareMessage, 'mark'>;
+  readonly message: PrepareMessage;
   readonly holder: Holder;
   readonly work: PartWork;
 }
@@ -66,49 +74,50 @@ export class Participant {
     for (const { work } of this.#waiting) yield work;
   }
 
-  /** A coordinator asks for a promise. */
-  prepare(message: PrepareMessage): void {
-    const { id, part, attempt } = message;
-    const prepared = this.#table.prepared.get(preparedText(message));
-    if (prepared !== undefined) {
-      // Of another attempt there is none while this one is alive (protocol 1.5.3).
-      if (prepared.attempt === attempt)
+  /** A coordinator asks for a promise. @param isNew whether its mark is above that of the last one */
+  prepare(message: PrepareMessage, isNew: boolean): void {
+    perform(AT_PARTICIPANT, isNew ? 'prepare' : 'late', this.#stateOf(message), {
+      queue: () => this.#queue(message),
+      replace: () => {
+        this.#forget(message);
+        this.#queue(message);
+      },
+      'vote again': () => {
+        const prepared = must(this.#table.prepared.get(preparedText(message)), 'it is promised');
         this.#vote(message, { kind: 'prepared', tx: prepared.tx, needs: prepared.needs });
-      return;
-    }
-    this.#waiting = this.#waiting.filter(
-      ({ message: other }) => preparedText(other) !== preparedText({ id, part }),
-    );
-    this.#waiting.push({
-      message,
-      holder: { id: idText(id), start: message.start },
-      work: decodeWork(message.content),
+      },
     });
-    this.#waiting.sort((a, b) => (isOlder(a.holder, b.holder) ? -1 : 1));
-    this.#changed = true;
   }
 
-  /** A coordinator has decided. */
-  decide(message: DecisionMessage): void {
+  /** A coordinator has decided. @param isNew whether its mark is above that of the last one */
+  decide(message: DecisionMessage, isNew: boolean): void {
     const { id, part, attempt, tx } = message;
-    const name = preparedText(message);
-    this.#waiting = this.#waiting.filter(
-      ({ message: other }) => preparedText(other) !== name || other.attempt > attempt,
-    );
-    const prepared = this.#table.prepared.get(name);
-    if (prepared?.attempt === attempt) {
-      if (tx === undefined) this.#desk.emit({ kind: 'aborted', id, part, attempt });
-      else {
+    const state = this.#stateOf(message);
+    const forget = (): void => {
+      this.#forget(message);
+      this.#answer(message);
+    };
+    const answer = (): void => this.#answer(message);
+    if (!isNew) {
+      perform(AT_PARTICIPANT, 'late', state, {});
+    } else if (tx === undefined) {
+      const abort = (): void => {
+        this.#desk.emit({ kind: 'aborted', id, part, attempt });
+        this.#released();
+        this.#answer(message);
+      };
+      perform(AT_PARTICIPANT, 'decision aborted', state, { abort, forget, answer });
+    } else {
+      const commit = (): void => {
+        const prepared = must(this.#table.prepared.get(preparedText(message)), 'it is promised');
         this.#desk.raise(tx);
         const facts = stamped(prepared.facts, prepared.start, tx);
         this.#desk.emit({ kind: 'committed', id, part, tx, facts });
-      }
-      this.#released();
+        this.#released();
+        this.#answer(message);
+      };
+      perform(AT_PARTICIPANT, 'decision committed', state, { commit, forget, answer });
     }
-    this.#changed = true;
-    // Also of what is not known: it was done, or was never promised.
-    const from = this.#desk.partition;
-    this.#desk.send(id.coordinator, { kind: 'done', id, part, attempt, from });
   }
 
   /** A coordinator asks which attributes exist. */
@@ -132,12 +141,54 @@ export class Participant {
     this.#waitingLocks.clear();
     this.#waiting = [];
     for (const waiting of before) {
-      const locks = this.#try(waiting);
+      const name = preparedText(waiting.message);
+      const locks = this.#turn(name, waiting);
       if (locks === undefined) continue;
-      this.#waitingLocks.add(waiting.holder, preparedText(waiting.message), locks);
+      this.#waitingLocks.add(waiting.holder, name, locks);
       this.#waiting.push(waiting);
     }
     return this.#waiting.length < before.length;
+  }
+
+  /** @returns what it will lock, where it has to wait */
+  #turn(name: string, waiting: WaitingPart): readonly Lock[] | undefined {
+    const state = this.#table.prepared.has(name) ? 'prepared' : 'waiting';
+    switch (cellOf(AT_PARTICIPANT, 'turn', state)) {
+      case 'try':
+        return this.#try(waiting);
+    }
+  }
+
+  #stateOf(about: PartAttempt): PartState {
+    const name = preparedText(about);
+    const prepared = this.#table.prepared.get(name);
+    if (prepared !== undefined)
+      return prepared.attempt === about.attempt ? 'prepared' : 'prepared, other attempt';
+    const waiting = this.#waiting.find(({ message }) => preparedText(message) === name);
+    if (waiting === undefined) return 'none';
+    return waiting.message.attempt > about.attempt ? 'waiting, later attempt' : 'waiting';
+  }
+
+  #queue(message: PrepareMessage): void {
+    this.#waiting.push({
+      message,
+      holder: { id: idText(message.id), start: message.start },
+      work: decodeWork(message.content),
+    });
+    this.#waiting.sort((a, b) => (isOlder(a.holder, b.holder) ? -1 : 1));
+    this.#changed = true;
+  }
+
+  #forget(about: PartAttempt): void {
+    const name = preparedText(about);
+    this.#waiting = this.#waiting.filter(({ message }) => preparedText(message) !== name);
+  }
+
+  /** Also of what is not known: it was done, or was never promised. */
+  #answer({ id, part, attempt }: DecisionMessage): void {
+    this.#changed = true;
+    const from = this.#desk.partition;
+    this.#desk.send(id.coordinator, { kind: 'done', id, part, attempt, from });
   }
 
   /** @returns what it will lock, where it has to wait */

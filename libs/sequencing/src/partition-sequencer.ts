@@ -19,6 +19,7 @@ import {
 import {
   attributeChanges,
   BUILT_IN,
+  CLOCK_SKEW_MAX,
   endOfStep,
   type StoredFact,
   foldSchema,
@@ -343,6 +344,14 @@ export class PartitionSequencer {
     return this.#finish(isWorth);
   }
 
+  /**
+   * Another partition is at `seen` already: time here follows it, as far as clocks may be apart. Else one whose clock is
+   * behind would hold all of them back. In import mode time follows the data.
+   */
+  follow(seen: Tx, now: bigint): void {
+    if (this.#schema.mode === 'live' && seen <= now + CLOCK_SKEW_MAX) this.#clock.raise(seen);
+  }
+
   /** A record without items that moves the closed timestamp on to the clock. */
   closedRecord(now: bigint): Step {
     this.#now = now;
@@ -444,10 +453,10 @@ export class PartitionSequencer {
       case 'close':
         return;
       case 'prepare':
-        if (this.#isNew(message)) this.#participant.prepare(message);
+        this.#participant.prepare(message, this.#isNew(message));
         break;
       case 'decision':
-        if (this.#isNew(message)) this.#participant.decide(message);
+        this.#participant.decide(message, this.#isNew(message));
         break;
       case 'vote':
         this.#coordinator.vote(message);

@@ -1,17 +1,5 @@
-import { emptyLogState } from '@pyralog/format';
-import {
-  foldSchema,
-  initialSchema,
-  logOffset,
-  parseDocument,
-  partitionNo,
-  partitionOf,
-  type StoredFact,
-  tx,
-} from '@pyralog/model';
+import { parseDocument, partitionOf } from '@pyralog/model';
 import { expect, test } from 'vitest';
-import { claimOf, homeOfClaim } from './claims.ts';
-import { inputsFrom, PartitionSequencer } from './partition-sequencer.ts';
 import { Partitions } from './testing/partitions.ts';
 
 const P = 3;
@@ -53,33 +41,4 @@ test('a compare-and-set from absent to absent fails where the attribute began me
   partitions.settle();
   const outcome = partitions.outcome(1, offset);
   expect(outcome?.kind === 'rejected' && outcome.rejection.code).toBe('cas-failed');
-});
-
-test('a claim whose home is here is loaded before a document is planned', () => {
-  const value = { type: 'string', value: 'm' } as const;
-  const home = homeOfClaim('mail', value, P);
-  const said = (attribute: string, text: string): StoredFact => ({
-    entity: 'attribute:mail',
-    attribute,
-    value: { type: 'string', value: text },
-    tx: tx(1024n),
-    operation: 'assert',
-  });
-  const sequencer = new PartitionSequencer({
-    partition: partitionNo(home),
-    partitions: P,
-    state: emptyLogState(),
-    schema: foldSchema(initialSchema({}), [
-      said('db/ident', 'mail'),
-      said('db/valueType', 'string'),
-      said('db/unique', 'value'),
-    ]),
-    complete: false,
-    cacheBytesMax: 1024,
-  });
-  const inputs = inputsFrom(logOffset(0), [
-    document({ ops: [{ entity: nameOn(home), mail: 'm' }] }),
-  ]);
-  const needs = sequencer.needs({ inputs, messages: [] });
-  expect(needs).toContainEqual({ kind: 'entity', entity: claimOf('mail', value).claim });
 });

@@ -1,4 +1,4 @@
-import { assert, unreachable } from '@pyralog/base';
+import { assert, must, unreachable } from '@pyralog/base';
 import {
   type DraftFacts,
   type ItemOf,
@@ -9,6 +9,17 @@ import {
 } from '@pyralog/format';
 import type { LogOffset, PartitionNo, Tx } from '@pyralog/model';
 import { type Holder, LockTable } from './locks.ts';
+import {
+  cellOf,
+  DOCUMENT_ITEMS,
+  type DocumentItem,
+  type LogState,
+  PART_ITEMS,
+  type Phase,
+} from './transition-tables.ts';
+
+type AnyItem = ItemOf<unknown> | ItemOf<DraftFacts>;
+type PartItem = Extract<AnyItem, { readonly id: TransactionId }>;
 
 /** A name of a transaction that sorts and compares as text. */
 export function idText({ coordinator, offset }: TransactionId): string {
@@ -31,11 +42,7 @@ export interface Begun {
   readonly parts: ReadonlyMap<string, TransactionPart>;
   /** The coordinator's own, for encodeFacts. */
   readonly facts: Uint8Array;
-  /**
-   * `preparing`: participants are asked. `retrying`: the attempt is over, and they are told. `waiting`: they all know,
-   * and the document is in line again. `committed`, `refused`: it is decided, and they are told.
-   */
-  readonly phase: 'preparing' | 'retrying' | 'waiting' | 'committed' | 'refused';
+  readonly phase: Phase;
   /** Where it is committed. */
   readonly tx: Tx | undefined;
 }
@@ -87,60 +94,68 @@ export class TransactionTable {
   }
 
   /** Takes an item of an admitted record. Facts are the caller's to fold. */
-  fold(item: ItemOf<unknown> | ItemOf<DraftFacts>): void {
+  fold(item: AnyItem): void {
+    if ('id' in item) this.#foldPart(item);
+    else this.#foldDocument(item);
+  }
+
+  /** All participants know that the attempt is over: volatile, for it is found out again. */
+  waits(offset: LogOffset): void {
+    const phase = this.#phaseAfter('all know', offset);
+    assert(phase !== 'none', 'it is open');
+    this.#begun.set(offset, { ...this.#of(offset), phase });
+  }
+
+  #foldDocument(item: Exclude<AnyItem, PartItem>): void {
+    const { offset } = item;
+    const phase = this.#phaseAfter(item.kind, offset);
+    if (phase === 'none') {
+      this.#begun.delete(offset);
+      return;
+    }
     switch (item.kind) {
-      case 'commit':
-      case 'rejected':
-      case 'duplicate':
-        // In line again, and then done without others.
-        if (this.#begun.size > 0) this.#begun.delete(item.offset);
-        return;
       case 'begin':
-        return this.#begin(item);
+        return this.#begin(item, phase);
       case 'extend': {
-        const begun = this.#of(item.offset);
+        const begun = this.#of(offset);
         const parts = new Map(begun.parts).set(partText(item.part), item.part);
-        this.#begun.set(item.offset, { ...begun, parts });
+        this.#begun.set(offset, { ...begun, phase, parts });
         return;
       }
       case 'retry':
-        this.#begun.set(item.offset, { ...this.#of(item.offset), phase: 'retrying' });
-        return this.#releaseOwn(item.offset);
-      case 'decided':
-        this.#begun.set(item.offset, {
-          ...this.#of(item.offset),
-          phase: 'committed',
-          tx: item.tx,
-        });
-        return this.#releaseOwn(item.offset);
       case 'refused':
-        this.#begun.set(item.offset, { ...this.#of(item.offset), phase: 'refused' });
-        return this.#releaseOwn(item.offset);
+        this.#begun.set(offset, { ...this.#of(offset), phase });
+        return this.locks.release(ownText(offset));
+      case 'decided':
+        this.#begun.set(offset, { ...this.#of(offset), phase, tx: item.tx });
+        return this.locks.release(ownText(offset));
+      case 'commit':
+      case 'rejected':
+      case 'duplicate':
       case 'end':
-        this.#begun.delete(item.offset);
-        return;
-      case 'prepared':
-        return this.#prepare(item);
-      case 'committed':
-      case 'aborted': {
-        const name = preparedText(item);
-        assert(this.#prepared.delete(name), 'what is committed or aborted was prepared');
-        return this.locks.release(name);
-      }
+        return assert(false, 'nothing is open behind it');
       default:
         unreachable(item);
     }
   }
 
-  /** All participants know that the attempt is over: volatile, for it is found out again. */
-  waits(offset: LogOffset): void {
-    const begun = this.#of(offset);
-    assert(begun.phase === 'retrying', 'only what was given up waits again');
-    this.#begun.set(offset, { ...begun, phase: 'waiting' });
+  #foldPart(item: PartItem): void {
+    const name = preparedText(item);
+    const state = this.#prepared.has(name) ? 'prepared' : 'none';
+    if (cellOf(PART_ITEMS, item.kind, state) === 'none') {
+      this.#prepared.delete(name);
+      return this.locks.release(name);
+    }
+    assert(item.kind === 'prepared', 'nothing else is a promise');
+    this.#prepare(name, item);
   }
 
-  #begin(item: TransactionItem<unknown> & { readonly kind: 'begin' }): void {
-    const { offset, start, document, contentHash, attempt, facts } = item;
+  #phaseAfter(item: DocumentItem, offset: LogOffset): LogState {
+    return cellOf(DOCUMENT_ITEMS, item, this.#begun.get(offset)?.phase ?? 'none');
+  }
+
+  #begin(item: TransactionItem<unknown> & { readonly kind: 'begin' }, phase: Phase): void {
+    const { offset, start, document, contentHash, attempt, facts, locks } = item;
     const id = { coordinator: this.#partition, offset };
     const holder = { id: idText(id), start };
     this.#begun.set(offset, {
@@ -151,28 +166,25 @@ export class TransactionTable {
       attempt,
       parts: new Map(item.parts.map((part) => [partText(part), part])),
       facts,
-      phase: 'preparing',
+      phase,
       tx: undefined,
     });
-    this.locks.add(holder, ownText(offset), item.locks);
+    this.#lock(holder, ownText(offset), locks);
   }
 
-  #prepare(item: TransactionItem<unknown> & { readonly kind: 'prepared' }): void {
+  #prepare(name: string, item: TransactionItem<unknown> & { readonly kind: 'prepared' }): void {
     const { id, part, attempt, start, tx, facts, needs, locks } = item;
-    const name = preparedText(item);
-    assert(!this.#prepared.has(name), 'a part is promised once at a time');
     this.#prepared.set(name, { id, part, attempt, start, tx, facts, needs });
-    this.locks.add({ id: idText(id), start }, name, locks as readonly Lock[]);
+    this.#lock({ id: idText(id), start }, name, locks);
   }
 
-  #releaseOwn(offset: LogOffset): void {
-    this.locks.release(ownText(offset));
+  #lock(holder: Holder, group: string, locks: readonly Lock[]): void {
+    assert(!this.locks.blocks(holder.id, locks), 'T4: what one has locked no other locks');
+    this.locks.add(holder, group, locks);
   }
 
   #of(offset: LogOffset): Begun {
-    const begun = this.#begun.get(offset);
-    assert(begun !== undefined, 'what is decided was begun');
-    return begun;
+    return must(this.#begun.get(offset), 'it is open');
   }
 }
 

@@ -114,12 +114,15 @@ function line(fact: StoredFact, tx: Tx): string {
   return `${fact.operation} ${name} ${fact.attribute} ${text(fact)}`;
 }
 
-function run(actions: readonly (typeof action extends fc.Arbitrary<infer T> ? T : never)[]): {
+function run(
+  actions: readonly (typeof action extends fc.Arbitrary<infer T> ? T : never)[],
+  complete: boolean,
+): {
   readonly partitions: Partitions;
   readonly documents: ReadonlyMap<string, TransactionDocument>;
   readonly snapshots: readonly { readonly at: Tx; readonly facts: number }[];
 } {
-  const partitions = new Partitions(P);
+  const partitions = new Partitions(P, {}, complete);
   const documents = new Map<string, TransactionDocument>();
   const publish = (p: number, each: TransactionDocument): void =>
     void documents.set(`${p}.${partitions.publish(p, each)}`, each);
@@ -146,39 +149,43 @@ function factsUpTo(partitions: Partitions, at: Tx): number {
   return count;
 }
 
-test('I1 I2 I3 I8 I9 transactions over partitions are those of one partition in the order of their tx', () => {
+test('I1 I2 I3 I8 I9 T2 T3 T4 T5 transactions over partitions are those of one partition in the order of their tx', () => {
   fc.assert(
-    fc.property(fc.array(action, { minLength: 1, maxLength: 60 }), (actions) => {
-      const { partitions, documents, snapshots } = run(actions);
-      const logged = partitions.logged();
-      expect([...logged.keys()].toSorted()).toEqual([...documents.keys()].toSorted());
-      for (const [name, outcome] of partitions.outcomes) {
-        const item = logged.get(name);
-        if (outcome.kind === 'committed') expect(item).toMatchObject({ tx: outcome.tx });
-        else if (outcome.kind === 'rejected')
-          expect(item).toMatchObject({ rejection: { code: outcome.rejection.code } });
-        else expect(item).toMatchObject({ kind: 'duplicate' });
-      }
-      // The same documents, in the order of their tx, on one partition.
-      const committed = [...logged].flatMap(([name, item]) =>
-        item.kind === 'commit' || item.kind === 'decided' ? [{ name, tx: item.tx }] : [],
-      );
-      committed.sort((a, b) => (a.tx < b.tx ? -1 : 1));
-      expect(new Set(committed.map(({ tx }) => tx)).size).toBe(committed.length);
-      const oracle = new Sequence();
-      const written = partitions.committed();
-      for (const { name, tx } of committed) {
-        const outcome = oracle.transactDocument(documents.get(name) as TransactionDocument);
-        if (outcome.kind !== 'committed') throw new Error(`${name} is ${brief(outcome)}`);
-        const facts = visible(partitions, tx, written.get(tx) ?? []);
-        expect(facts.map((fact) => line(fact, tx)).toSorted(), name).toEqual(
-          outcome.facts.map((fact) => line(fact, outcome.tx)).toSorted(),
+    fc.property(
+      fc.array(action, { minLength: 1, maxLength: 60 }),
+      fc.boolean(),
+      (actions, complete) => {
+        const { partitions, documents, snapshots } = run(actions, complete);
+        const logged = partitions.logged();
+        expect([...logged.keys()].toSorted()).toEqual([...documents.keys()].toSorted());
+        for (const [name, outcome] of partitions.outcomes) {
+          const item = logged.get(name);
+          if (outcome.kind === 'committed') expect(item).toMatchObject({ tx: outcome.tx });
+          else if (outcome.kind === 'rejected')
+            expect(item).toMatchObject({ rejection: { code: outcome.rejection.code } });
+          else expect(item).toMatchObject({ kind: 'duplicate' });
+        }
+        // The same documents, in the order of their tx, on one partition.
+        const committed = [...logged].flatMap(([name, item]) =>
+          item.kind === 'commit' || item.kind === 'decided' ? [{ name, tx: item.tx }] : [],
         );
-      }
-      for (const { at, facts } of snapshots)
-        expect(factsUpTo(partitions, at), `what is closed at ${at} stays as it is`).toBe(facts);
-      expectSettled(partitions);
-    }),
+        committed.sort((a, b) => (a.tx < b.tx ? -1 : 1));
+        expect(new Set(committed.map(({ tx }) => tx)).size).toBe(committed.length);
+        const oracle = new Sequence();
+        const written = partitions.committed();
+        for (const { name, tx } of committed) {
+          const outcome = oracle.transactDocument(documents.get(name) as TransactionDocument);
+          if (outcome.kind !== 'committed') throw new Error(`${name} is ${brief(outcome)}`);
+          const facts = visible(partitions, tx, written.get(tx) ?? []);
+          expect(facts.map((fact) => line(fact, tx)).toSorted(), name).toEqual(
+            outcome.facts.map((fact) => line(fact, outcome.tx)).toSorted(),
+          );
+        }
+        for (const { at, facts } of snapshots)
+          expect(factsUpTo(partitions, at), `what is closed at ${at} stays as it is`).toBe(facts);
+        expectSettled(partitions);
+      },
+    ),
     { numRuns: 300 },
   );
 });
@@ -237,6 +244,20 @@ function expectSettled(partitions: Partitions): void {
       expect(definition).toEqual(partitions.sequencer(0).schema.attribute(definition.ident));
   }
 }
+
+test('a unique attribute is defined and used at once, where memory has nothing of it', () => {
+  for (let p = 0; p < P; p++) {
+    const partitions = new Partitions(P, {}, false);
+    const definition = { entity: 'attribute:nick', 'db/valueType': 'string', 'db/unique': 'value' };
+    for (const entity of entities) {
+      const ops = [definition, { entity, nick: `n:${entity}` }];
+      const offset = partitions.publish(p, parseDocument(JSON.stringify({ ops })));
+      partitions.kill(p);
+      partitions.settle();
+      expect(partitions.outcome(p, offset)).toMatchObject({ kind: 'committed' });
+    }
+  }
+});
 
 test('the entities of these tests lie on all partitions', () => {
   expect(new Set(entities.map((each) => partitionOf(each, P))).size).toBe(P);

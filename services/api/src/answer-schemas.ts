@@ -387,11 +387,14 @@ export const createSchema: z.ZodType<{
 }> = z
   .strictObject({
     partitions: z
-      .int('This is not a whole number from 1 to 1024.')
-      .min(1, 'This is not a whole number from 1 to 1024.')
-      .max(1024, 'This is not a whole number from 1 to 1024.')
+      .int('This is not a whole number from 1 to 64.')
+      .min(1, 'This is not a whole number from 1 to 64.')
+      .max(64, 'This is not a whole number from 1 to 64.')
       .optional()
-      .meta({ description: 'Default 1; fixed for good.' }),
+      .meta({
+        description:
+          'How many sequencers can write at once. Fixed for good. Default: 8 in a cluster, else 1.',
+      }),
     strict: z
       .boolean('This is neither true nor false.')
       .optional()

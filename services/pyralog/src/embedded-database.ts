@@ -6,7 +6,6 @@ import {
   partitionNo,
   type PartitionNo,
   type TransactionDocument,
-  TX_NONE,
   type Tx,
 } from '@pyralog/model';
 import { Partitions } from '@pyralog/reading';
@@ -17,28 +16,19 @@ import { ReadingDatabase } from './reading-database.ts';
 
 export type { EmbeddedPorts } from './embedded-partition.ts';
 
-/**
- * How long the time of partitions without data may be behind the others', in milliseconds: who reads all of them reads at
- * the least.
- */
-const BEHIND_MILLIS_MAX = 50;
-
 /** One database in this process. */
 export class EmbeddedDatabase extends ReadingDatabase {
   readonly #ports: EmbeddedPorts;
   readonly #all: readonly EmbeddedPartition[];
   readonly #doors: Doors;
-  #closing: Disposable | undefined;
-  /** Up to where something was written. */
-  #written: Tx = TX_NONE;
 
   private constructor(info: DatabaseInfo, ports: EmbeddedPorts, all: readonly EmbeddedPartition[]) {
-    super(info, new Partitions(all.map(({ reader }) => reader)), ports.clock, (partition) =>
-      all[partition]?.requestClosed(),
+    super(info, new Partitions(all.map(({ reader }) => reader)), ports, (partition, upTo) =>
+      all[partition]?.requestClosed(upTo),
     );
     this.#ports = ports;
     this.#all = all;
-    this.#doors = new Doors(info.partitions);
+    this.#doors = new Doors(info);
   }
 
   /** Recovers from bucket and log, claims the partitions, and starts their indexers. */
@@ -52,11 +42,8 @@ export class EmbeddedDatabase extends ReadingDatabase {
     };
     try {
       for (let p = 0; p < info.partitions; p++) {
-        const published = (closed: Tx): void => {
-          const { database } = opened;
-          if (database !== undefined) database.#published(closed);
-        };
-        all.push(await EmbeddedPartition.open(info, partitionNo(p), ports, post, published));
+        const written = (closed: Tx): void => opened.database?.levelClosing.written(closed);
+        all.push(await EmbeddedPartition.open(info, partitionNo(p), ports, post, written));
       }
     } catch (error) {
       for (const partition of all) await partition[Symbol.asyncDispose]();
@@ -68,7 +55,7 @@ export class EmbeddedDatabase extends ReadingDatabase {
 
   async transact(document: Uint8Array): Promise<CommitResult> {
     const parsed = parseDocument(document);
-    const door = this.#doors.of(parsed);
+    const door = this.#doors.of(parsed, this.mode);
     const outcome = await this.#at(door).submit(parsed, document.length);
     switch (outcome.kind) {
       case 'committed':
@@ -95,7 +82,7 @@ export class EmbeddedDatabase extends ReadingDatabase {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.stop.abort();
-    this.#closing?.[Symbol.dispose]();
+    this.levelClosing[Symbol.dispose]();
     await Promise.all(this.#all.map((partition) => partition[Symbol.asyncDispose]()));
   }
 
@@ -111,19 +98,6 @@ export class EmbeddedDatabase extends ReadingDatabase {
     }
     const written = await this.writtenFacts(tx, facts, contents);
     return { tx, facts: written, ids, duplicate: false };
-  }
-
-  /** Something was written up to a time: that of the others follows soon. */
-  #published(closed: Tx): void {
-    if (this.#all.length === 1) return;
-    if (closed > this.#written) this.#written = closed;
-    this.#closing ??= this.#ports.timers.after(BEHIND_MILLIS_MAX, () => {
-      this.#closing = undefined;
-      for (const partition of this.#all) {
-        const { closed: its, schema } = partition.reader;
-        if (its < this.#written && schema.mode === 'live') partition.requestClosed();
-      }
-    });
   }
 
   #at(partition: PartitionNo): EmbeddedPartition {

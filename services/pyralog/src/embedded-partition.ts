@@ -100,14 +100,14 @@ export class EmbeddedPartition implements AsyncDisposable {
   /**
    * Recovers from bucket and log, claims the partition, and starts the indexer.
    * @param post takes messages to others
-   * @param published is told of every record that says something, and up to when it has closed
+   * @param written is told of every record that says something, and up to when it has closed
    */
   static async open(
     info: DatabaseInfo,
     partition: PartitionNo,
     ports: EmbeddedPorts,
     post: Post,
-    published: (closed: Tx) => void,
+    written: (closed: Tx) => void,
   ): Promise<EmbeddedPartition> {
     const { log, objects, codec, cache, cutRule, timers, clock, rand } = ports;
     const topic = { topic: commitsOf(info), partition };
@@ -142,7 +142,7 @@ export class EmbeddedPartition implements AsyncDisposable {
       cacheBytesMax: CURRENT_BYTES_MAX / info.partitions,
       publish: (offset, record) => {
         reader.apply(offset, record);
-        if (record.kind === 'items' && record.items.length > 0) published(record.closed);
+        if (record.kind === 'items' && record.items.length > 0) written(record.closed);
       },
       hasRoom: () => reader.hasRoom,
       noRoom: () => noRoom(reader.liveFacts, 'written', healths.index.failure),
@@ -158,9 +158,9 @@ export class EmbeddedPartition implements AsyncDisposable {
     return outcome;
   }
 
-  /** Has the closed timestamp moved on soon. */
-  requestClosed(): void {
-    this.#leader.requestClosed();
+  /** Has the closed timestamp moved on soon, to `upTo` or above. */
+  requestClosed(upTo: Tx): void {
+    this.#leader.requestClosed(upTo);
   }
 
   troubles(): readonly Trouble[] {

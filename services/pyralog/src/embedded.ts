@@ -84,7 +84,8 @@ export class EmbeddedHost implements DatabaseHost {
   }
 
   async create(name: string, options: CreateOptions = {}): Promise<'created' | 'exists'> {
-    return (await createDatabase(name, options, this.#ports)).result;
+    const ports = { ...this.#ports, partitionsDefault: 1 };
+    return (await createDatabase(name, options, ports)).result;
   }
 
   list(): Promise<readonly string[]> {

@@ -20,6 +20,7 @@ import type {
 } from '@pyralog/client';
 import type { DatabaseInfo, Rejection } from '@pyralog/format';
 import {
+  type DatabaseMode,
   type Fact,
   isPyralogError,
   isReference,
@@ -35,10 +36,16 @@ import {
   type Tx,
   txEntity,
 } from '@pyralog/model';
-import { DatabaseReader, type PartitionReader, type Partitions } from '@pyralog/reading';
-import type { Clock } from '@pyralog/runtime';
+import {
+  DatabaseReader,
+  HomeReader,
+  type PartitionReader,
+  type Partitions,
+} from '@pyralog/reading';
+import type { Clock, Rand, Timers } from '@pyralog/runtime';
 import type { Contents } from '@pyralog/sequencing';
 import { firstIds } from './first-result.ts';
+import { LevelClosing } from './level-closing.ts';
 import { VERSION } from './version.ts';
 
 /** What a database answers of its reader alone, whoever writes to it. */
@@ -47,19 +54,26 @@ export abstract class ReadingDatabase implements Database {
   protected readonly info: DatabaseInfo;
   protected readonly partitions: Partitions;
   protected readonly reader: DatabaseReader;
+  protected readonly levelClosing: LevelClosing;
   /** Ends what follows it. */
   protected readonly stop: AbortController = new AbortController();
 
   protected constructor(
     info: DatabaseInfo,
     partitions: Partitions,
-    clock: Clock,
-    requestClosed: (partition: PartitionNo) => void,
+    ports: { readonly clock: Clock; readonly timers: Timers; readonly rand: Rand },
+    requestClosed: (partition: PartitionNo, upTo: Tx) => void,
   ) {
     this.name = info.name;
     this.info = info;
     this.partitions = partitions;
-    this.reader = new DatabaseReader({ partitions, clock, requestClosed });
+    this.reader = new DatabaseReader({ partitions, clock: ports.clock, requestClosed });
+    this.levelClosing = new LevelClosing({ partitions, ...ports, requestClosed });
+  }
+
+  /** As far as this process has heard of it. */
+  protected get mode(): DatabaseMode {
+    return this.partitions.first.schema.mode;
   }
 
   abstract transact(document: Uint8Array): Promise<CommitResult>;
@@ -108,16 +122,22 @@ export abstract class ReadingDatabase implements Database {
   }
 
   feed(query: FeedQuery): AsyncIterable<FeedEvent> {
-    const signal =
-      query.signal === undefined
-        ? this.stop.signal
-        : AbortSignal.any([query.signal, this.stop.signal]);
-    return this.reader.feed({ ...query, signal });
+    return this.reader.feed(this.#untilClosed(query));
+  }
+
+  /** What lies on one partition, for who keeps it elsewhere. */
+  home(partition: PartitionNo): HomeReader {
+    return new HomeReader(this.partitions.at(partition));
+  }
+
+  /** As {@link feed}, of what a partition has coordinated: of all of them each transaction is told once. */
+  feedOf(partition: PartitionNo, query: FeedQuery): AsyncIterable<FeedEvent> {
+    return this.reader.feed(this.#untilClosed(query), partition);
   }
 
   async status(): Promise<StatusAnswer> {
     const { all, first } = this.partitions;
-    const { schema } = first;
+    const { strict } = first.schema;
     const sum = (of: 'segments' | 'runs'): number => {
       let bytes = 0;
       for (const { index } of all)
@@ -127,8 +147,8 @@ export abstract class ReadingDatabase implements Database {
     return {
       database: this.name,
       id: this.info.id,
-      mode: schema.mode,
-      strict: schema.strict,
+      mode: this.mode,
+      strict,
       version: VERSION,
       durable: this.isDurable,
       partitions: all.map((reader) => this.#partitionStatus(reader)),
@@ -196,6 +216,15 @@ export abstract class ReadingDatabase implements Database {
   protected async firstResult(document: TransactionDocument, tx: Tx): Promise<CommitResult> {
     const { facts } = await this.reader.transaction(tx, { await: tx });
     return { tx, facts, ids: await this.idsOf(document, tx, facts), duplicate: true };
+  }
+
+  /** A feed ends when the database is closed. */
+  #untilClosed(query: FeedQuery): FeedQuery {
+    const { signal } = this.stop;
+    return {
+      ...query,
+      signal: query.signal === undefined ? signal : AbortSignal.any([query.signal, signal]),
+    };
   }
 
   #partitionStatus({ state, closed, liveFacts, index }: PartitionReader): PartitionStatus {

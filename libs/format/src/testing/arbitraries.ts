@@ -122,7 +122,7 @@ const about = { id, part: text, attempt };
 
 /** Messages between partitions. */
 export const coordinationMessage: fc.Arbitrary<CoordinationMessage> = fc.oneof(
-  fc.constant({ kind: 'close' as const }),
+  fc.record({ kind: fc.constant('close' as const), upTo: fc.option(txId, { nil: undefined }) }),
   fc.record({
     kind: fc.constant('prepare' as const),
     ...about,

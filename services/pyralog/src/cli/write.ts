@@ -14,15 +14,16 @@ import { counted, factTable, harmless, line, note, out } from './print.ts';
 
 const IN_FLIGHT_BYTES_MAX = 16 * 1024 * 1024;
 
-export async function create(
-  name: string,
-  options: GlobalOptions & {
-    readonly strict?: boolean | undefined;
-    readonly import?: boolean | undefined;
-  },
-): Promise<void> {
+export interface CreateDatabaseOptions extends GlobalOptions {
+  readonly strict?: boolean | undefined;
+  readonly import?: boolean | undefined;
+  readonly partitions?: number | undefined;
+}
+
+export async function create(name: string, options: CreateDatabaseOptions): Promise<void> {
   await using host = await openHost(options, true);
   const made = await host.create(name, {
+    partitions: options.partitions,
     strict: options.strict,
     mode: options.import === true ? 'import' : 'live',
   });

@@ -21,11 +21,11 @@ export class NodeDatabase extends ReadingDatabase {
   readonly #doors: Doors;
 
   private constructor(info: DatabaseInfo, ports: ClusterPorts, all: readonly NodePartition[]) {
-    super(info, new Partitions(all.map(({ reader }) => reader)), ports.clock, (partition) =>
-      all[partition]?.requestClosed(),
+    super(info, new Partitions(all.map(({ reader }) => reader)), ports, (partition, upTo) =>
+      all[partition]?.requestClosed(upTo),
     );
     this.#all = all;
-    this.#doors = new Doors(info.partitions);
+    this.#doors = new Doors(info);
   }
 
   /**
@@ -43,14 +43,15 @@ export class NodeDatabase extends ReadingDatabase {
       ),
     );
     if (signal.aborted) throw new PyralogError('stopping', 'The database is closing.');
-    for (const partition of all) partition.start();
-    return new NodeDatabase(info, ports, all);
+    const database = new NodeDatabase(info, ports, all);
+    for (const partition of all) partition.start((closed) => database.levelClosing.written(closed));
+    return database;
   }
 
   async transact(document: Uint8Array): Promise<CommitResult> {
     // What can be refused without the state of the database is, before anybody else hears of it.
     const parsed = parseDocument(document);
-    const { item, facts } = await this.#at(this.#doors.of(parsed)).outcomeOf(document);
+    const { item, facts } = await this.#at(this.#doors.of(parsed, this.mode)).outcomeOf(document);
     switch (item.kind) {
       case 'commit': {
         const { tx, from, to } = item;
@@ -89,6 +90,7 @@ export class NodeDatabase extends ReadingDatabase {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.stop.abort();
+    this.levelClosing[Symbol.dispose]();
     await Promise.all(this.#all.map((partition) => partition[Symbol.asyncDispose]()));
   }
 

@@ -10,7 +10,7 @@ import {
   isOutcome,
 } from '@pyralog/format';
 import type { LogReadOptions, TopicPartition } from '@pyralog/log';
-import { type LogOffset, type PartitionNo, PyralogError } from '@pyralog/model';
+import { type LogOffset, type PartitionNo, PyralogError, type Tx } from '@pyralog/model';
 import { Bucket, followManifests, PartitionReader } from '@pyralog/reading';
 import { type Failure, type Health, type PauseRule, Supervisor } from '@pyralog/runtime';
 import { checkLogReach, FORMAT_HEADER } from '@pyralog/service-sequencer';
@@ -47,6 +47,7 @@ export class NodePartition implements AsyncDisposable {
   readonly #gate: InputGate;
   #services: readonly Supervisor[] = [];
   #closeAsked: Disposable | undefined;
+  #written: (closed: Tx) => void = () => undefined;
 
   private constructor(reader: PartitionReader, ports: ClusterPorts) {
     this.reader = reader;
@@ -97,8 +98,12 @@ export class NodePartition implements AsyncDisposable {
     return opened;
   }
 
-  /** From now on it follows log and bucket. */
-  start(): void {
+  /**
+   * From now on it follows log and bucket.
+   * @param written is told of every record that says something, and up to when it has closed
+   */
+  start(written: (closed: Tx) => void): void {
+    this.#written = written;
     const { log, index } = this.#healths;
     this.#services = [
       Supervisor.start(
@@ -120,8 +125,8 @@ export class NodePartition implements AsyncDisposable {
     return this.#gate.pass(document.length, () => this.#outcomes.of(publish, OUTCOME_MILLIS_MAX));
   }
 
-  /** Asks the owner to move the closed timestamp on. */
-  requestClosed(): void {
+  /** Asks the owner to move the closed timestamp on, to `upTo` or above. */
+  requestClosed(upTo: Tx): void {
     if (this.#closeAsked !== undefined) return;
     const { log, timers } = this.#ports;
     const topic = at(topicsOf(this.reader.info.name).coordination, this.#partition);
@@ -129,7 +134,9 @@ export class NodePartition implements AsyncDisposable {
       this.#closeAsked = undefined;
     });
     // Who waits has a time limit; a request that is lost is asked for again by the next reader.
-    log.append(topic, [{ value: encodeCoordination({ kind: 'close' }) }]).catch(() => undefined);
+    log
+      .append(topic, [{ value: encodeCoordination({ kind: 'close', upTo }) }])
+      .catch(() => undefined);
   }
 
   troubles(): readonly Trouble[] {
@@ -175,6 +182,7 @@ export class NodePartition implements AsyncDisposable {
     if (record.kind === 'epoch') return;
     for (const item of record.items)
       if (isOutcome(item)) this.#outcomes.seen({ item, facts: record.facts });
+    if (record.items.length > 0) this.#written(record.closed);
   }
 
   async #followIndex(signal: AbortSignal, working: () => void): Promise<void> {

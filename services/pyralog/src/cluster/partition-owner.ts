@@ -67,6 +67,12 @@ export async function ownPartition(
   if (newest !== undefined) await index.adopt(newest);
   const begun = await index.bucket.begunSegment(partition, index.state.next);
   const cuts = new WaitingCuts(cutRule, index.state, begun?.footer.to);
+  const idle = new IdleClosing({
+    timers,
+    next: () => cuts.state.next,
+    mayClose: () => index.schema.mode === 'live',
+    close: () => leader.requestClosed(),
+  });
   await using leader = await PartitionLeader.lead({
     inbox: new TopicInbox({
       log,
@@ -98,18 +104,15 @@ export async function ownPartition(
     timers,
     rand,
     cacheBytesMax: CURRENT_BYTES_MAX,
-    publish: (offset, record) => cuts.add(offset, record),
+    publish: (offset, record) => {
+      cuts.add(offset, record);
+      if (record.kind === 'items' && record.items.length > 0) idle.busy();
+    },
     hasRoom: () => cuts.hasRoom,
     noRoom: () => new PyralogError('busy', `The indexer of ${what} is behind.`),
     health: healths.log,
   });
   working();
-  const idle = new IdleClosing({
-    timers,
-    next: () => cuts.state.next,
-    mayClose: () => index.schema.mode === 'live',
-    close: () => leader.requestClosed(),
-  });
   // By themselves: while the bucket is away, what is committed needs no more than room.
   await using _following = Supervisor.start(
     {
