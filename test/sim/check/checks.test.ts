@@ -305,6 +305,63 @@ describe('of documents', () => {
   });
 });
 
+describe('of documents that change the schema', () => {
+  const documents: readonly WorkloadDocument[] = [
+    { meta: { reason: 'a' }, ops: [{ entity: 'attribute:u', 'db/unique': 'identity' }] },
+    { meta: { reason: 'b' }, ops: [{ entity: '_:new:x', u: 'v', n: 1 }] },
+    { meta: { reason: 'c' }, ops: [{ entity: '_:new:x', u: 'v', n: 2 }] },
+    { meta: { reason: 'd' }, ops: [{ entity: 'attribute:n', 'db/cardinality': 'many' }] },
+    { meta: { reason: 'e' }, ops: [{ entity: 'new:1', n: 3, link: { ref: '_:new:x' } }] },
+    { meta: { reason: 'f' }, ops: [{ entity: 'e', u: 'v' }] },
+    { meta: { reason: 'g' }, ops: [{ entity: 'attribute:link', 'db/unique': 'value' }] },
+  ];
+  const inputs = documents.map((document, offset) => ({
+    partition: 0,
+    offset,
+    document,
+    landedMicros: 0,
+  }));
+  const right: readonly LoggedOutcome[] = [
+    commit(0, at(1)),
+    commit(1, at(2), '+new:1 n 1', '+new:1 u v'),
+    commit(2, at(3), '-new:1 n 1', '+new:1 n 2'),
+    commit(3, at(4)),
+    commit(4, at(5), '+new:1 link new:1', '+new:1 n 3'),
+    rejected(5, 'unique-conflict'),
+    rejected(6, 'schema-change-refused'),
+  ];
+  const replay = (change: Readonly<Record<number, LoggedOutcome>>) =>
+    said(
+      serialReplay(
+        [
+          record(
+            1,
+            9,
+            right.map((each, i) => change[i] ?? each),
+          ),
+        ],
+        inputs,
+        {
+          partitions: 1,
+          refusals: [],
+        },
+      ),
+    );
+
+  test('each has the outcome that it has alone at its place', () => {
+    expect(replay({})).toEqual([]);
+    const link = '+new:1 link new:1';
+    expect(replay({ 4: commit(4, at(5), link, '-new:1 n 2', '+new:1 n 3') })).toHaveLength(1);
+    expect(replay({ 2: commit(2, at(3), '+new:2 n 2', '+new:2 u v') }).length).toBeGreaterThan(0);
+    expect(replay({ 5: commit(5, at(6), '+e u v') })).toContain(
+      'f (input 0/5) came to +e u v, alone to unique-conflict',
+    );
+    expect(replay({ 6: commit(6, at(7)) })).toContain(
+      'g (input 0/6) came to no facts, alone to schema-change-refused',
+    );
+  });
+});
+
 describe('of reads', () => {
   const transactions: readonly Transaction[] = transactionsOf(TRANSFER);
 
