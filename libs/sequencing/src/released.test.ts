@@ -59,3 +59,22 @@ test('a document that waits for an older part goes on when that leaves without a
   partitions.step(0);
   expect(lastKinds(partitions, 0)).toEqual(['decided', 'begin']);
 });
+
+test('a wall clock that is set back does not keep anything from being said again', () => {
+  const partitions = begun();
+  const ops = [a, b].map((entity) => ({ entity, x: 1 }));
+  const offset = partitions.publish(0, document({ ops }));
+  // Lost.
+  partitions.step(0, {}, () => 0);
+  partitions.now -= 3_600_000_000_000n;
+  partitions.step(0);
+  partitions.now += 600_000_000n;
+  const due = partitions.sequencer(0).nextDue ?? 0n;
+  expect(due <= partitions.now).toBe(true);
+  partitions.step(0);
+  partitions.step(1);
+  partitions.step(0);
+  // Its own time is an hour ahead now, and that is refused; but nobody waits.
+  const outcome = partitions.outcome(0, offset);
+  expect(outcome?.kind === 'rejected' && outcome.rejection.code).toBe('clock-ahead');
+});
