@@ -21,6 +21,10 @@ const CHANGES_EVERY = 8;
 /** Documents that do not go to the partition of the first entity that they write. */
 const SHARE_MISROUTED = 0.2;
 
+/** Runs with documents of a few kinds alone, which meet the more. */
+const SHARE_OF_FEW = 0.4;
+const FEW_MAX = 4;
+
 type Content = Pick<WorkloadDocument, 'if' | 'ops'>;
 
 /** What a document is made of. */
@@ -85,7 +89,8 @@ export class SpreadWorkload implements Workload {
   constructor(partitions: number, choice: Choice) {
     this.#partitions = partitions;
     const hot = 1 + choice.pick(HOT_MAX, 'hot entities');
-    this.#kinds = choice.chance(0.5, 'the schema changes') ? [...KINDS, ...KINDS_OF_CHANGE] : KINDS;
+    const kinds = choice.chance(0.5, 'the schema changes') ? [...KINDS, ...KINDS_OF_CHANGE] : KINDS;
+    this.#kinds = choice.chance(SHARE_OF_FEW, 'few kinds') ? fewOf(kinds, choice) : kinds;
     const all = Array.from({ length: partitions }, (_, p) => partitionNo(p));
     this.#hot = all.map((p) => this.#namesOn(p, 'e', hot));
     this.#accounts = all.flatMap((p) => this.#namesOn(p, 'account', ACCOUNTS_EACH));
@@ -332,6 +337,11 @@ export class SpreadWorkload implements Workload {
     }
     return names;
   }
+}
+
+function fewOf(kinds: readonly Kind[], choice: Choice): readonly Kind[] {
+  const count = 1 + choice.pick(FEW_MAX, 'how many kinds');
+  return Array.from({ length: count }, () => kinds[choice.pick(kinds.length, 'kind')] ?? 'set');
 }
 
 function picked(names: readonly string[], choice: Choice): string {

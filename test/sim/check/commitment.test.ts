@@ -84,7 +84,7 @@ const end: Item = { kind: 'end', offset: logOffset(0) };
 describe('two-phase commit', () => {
   const read = (own: readonly Item[], others: readonly Item[]) =>
     readCommitment([
-      ...own.map((item, i) => record(0, i + 1, [item])),
+      ...own.map((item, i) => record(0, i + 1, [item], { landedMicros: 10 + i })),
       ...others.map((item, i) => record(1, i + 1, [item])),
     ]);
   const found = (own: readonly Item[], others: readonly Item[]) => said(read(own, others).findings);
@@ -97,6 +97,18 @@ describe('two-phase commit', () => {
     expect(found([begin(1), refused, end], [prepared(1), aborted(1)])).toEqual([]);
     const own = [begin(1), retry(1), begin(2), decided(2, 5), end];
     expect(found(own, [prepared(1), aborted(1), prepared(2), committed(5)])).toEqual([]);
+  });
+
+  test('decides when all has been promised, and not before', () => {
+    const own = (landedMicros: number) => [
+      record(0, 1, [begin(1)]),
+      record(0, 2, [decided(1, 3), end], { landedMicros }),
+    ];
+    const others = [record(1, 5, [prepared(1)]), record(1, 7, [committed(3)])];
+    expect(readCommitment([...own(6), ...others]).findings).toEqual([]);
+    expect(said(readCommitment([...own(4), ...others]).findings)).toEqual([
+      '0.0 is committed before attempt 1 of 1:0.0/ is promised',
+    ]);
   });
 
   test('leaves open what is not over', () => {

@@ -16,6 +16,8 @@ interface Coordinated {
   /** Of the attempt, by partition and name. */
   readonly parts: Set<string>;
   tx: bigint | undefined;
+  /** When its decision was in the log, in microseconds of virtual time. */
+  decidedMicros: number;
 }
 
 /** A part that a participant has promised. */
@@ -68,7 +70,7 @@ class Reading {
   /** Open promises, by partition, transaction and part. */
   readonly #promised = new Map<string, Promised>();
   /** All that were ever made: by transaction, part and attempt. */
-  readonly #promises = new Map<string, bigint>();
+  readonly #promises = new Map<string, { readonly tx: bigint; readonly landedMicros: number }>();
   /** Parts in force, by transaction and part. */
   readonly #inForce = new Map<string, bigint>();
   readonly #locks = new Map<number, Locks>();
@@ -110,7 +112,8 @@ class Reading {
       this.counts.takeoversOfParticipants++;
   }
 
-  #item(item: Item, { partition, epoch, offset: at, claims, outcomes }: LoggedRecord): void {
+  #item(item: Item, record: LoggedRecord): void {
+    const { partition, epoch, offset: at, claims, outcomes, landedMicros } = record;
     const where = `record ${at} of partition ${partition}`;
     const locks = this.#locksOf(partition);
     switch (item.kind) {
@@ -149,6 +152,7 @@ class Reading {
         if (begun === undefined) return;
         begun.phase = 'committed';
         begun.tx = item.tx;
+        begun.decidedMicros = landedMicros;
         this.counts.decided++;
         if (item.participants.length > 1) this.counts.wide++;
         return;
@@ -172,7 +176,7 @@ class Reading {
         const seat = `${partition}:${name}/${part}`;
         if (this.#promised.has(seat)) this.#wrong(`${where} promises ${seat} twice`);
         this.#promised.set(seat, { attempt, tx });
-        this.#promises.set(`${seat} ${attempt}`, tx);
+        this.#promises.set(`${seat} ${attempt}`, { tx, landedMicros });
         this.#checkLocks(where, locks, name, item.locks);
         locks.add(seat, name, item.locks);
         this.counts.prepared++;
@@ -225,6 +229,7 @@ class Reading {
       phase: 'preparing',
       parts: new Set(parts.map((part) => `${part.partition}:${part.name}`)),
       tx: undefined,
+      decidedMicros: 0,
     });
     const locks = this.#locksOf(partition);
     this.#checkLocks(where, locks, name, item.locks);
@@ -253,7 +258,7 @@ class Reading {
   }
 
   /** Whole or not at all, on promises of exactly the attempt that was decided. */
-  #checkOutcome({ name, parts, attempt, tx, phase }: Coordinated): void {
+  #checkOutcome({ name, parts, attempt, tx, phase, decidedMicros }: Coordinated): void {
     const said = [...this.#inForce].filter(([seat]) => seat.split(/[:/]/)[1] === name);
     if (tx === undefined) {
       for (const [seat] of said) this.#wrong(`${seat} is in force, and ${name} is ${phase}`);
@@ -265,7 +270,9 @@ class Reading {
       const promise = this.#promises.get(`${seat} ${attempt}`);
       if (promise === undefined)
         this.#wrong(`${name} is committed, and attempt ${attempt} of ${seat} was never promised`);
-      else if (promise >= tx) this.#wrong(`${name} is committed at ${tx}, below ${seat}`);
+      else if (promise.tx >= tx) this.#wrong(`${name} is committed at ${tx}, below ${seat}`);
+      else if (promise.landedMicros > decidedMicros)
+        this.#wrong(`${name} is committed before attempt ${attempt} of ${seat} is promised`);
       const its = this.#inForce.get(seat);
       if (its !== tx && (its !== undefined || phase === 'ended'))
         this.#wrong(`${name} is committed at ${tx}, and ${seat} at ${its}`);
