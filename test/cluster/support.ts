@@ -22,9 +22,14 @@ export interface Run extends AsyncDisposable {
 }
 
 /** Makes a database, and puts a load on it. What the processes say is shown where the test fails. */
-export async function begin(cluster: Cluster, api: ClusterProcess, database: string): Promise<Run> {
+export async function begin(
+  cluster: Cluster,
+  api: ClusterProcess,
+  database: string,
+  partitions = 1,
+): Promise<Run> {
   onTestFailed(() => void process.stderr.write(`seed ${SEED}\n${cluster.errors}`));
-  await create(api, database);
+  await create(api, database, partitions);
   const random = new Random(SEED);
   const witness = new Witness(database);
   let { url } = api;

@@ -39,9 +39,9 @@ export class Topics implements AsyncDisposable {
     return this.#engines.ports.log;
   }
 
-  /** Records of the only partition from an offset on. */
-  async read(topic: string, from = 0): Promise<readonly StoredRecord[]> {
-    const at = { topic, partition: partitionNo(0) };
+  /** Records of a partition from an offset on. */
+  async read(topic: string, from = 0, partition = 0): Promise<readonly StoredRecord[]> {
+    const at = { topic, partition: partitionNo(partition) };
     const records: StoredRecord[] = [];
     for await (const batch of this.#log.read(at, logOffset(from), { follow: false }))
       records.push(...batch);
@@ -49,8 +49,8 @@ export class Topics implements AsyncDisposable {
   }
 
   /** Offset of the first record that is kept. */
-  async start(topic: string): Promise<number> {
-    return (await this.#log.bounds({ topic, partition: partitionNo(0) })).start;
+  async start(topic: string, partition = 0): Promise<number> {
+    return (await this.#log.bounds({ topic, partition: partitionNo(partition) })).start;
   }
 
   /** Offset behind the last record. */
@@ -58,7 +58,7 @@ export class Topics implements AsyncDisposable {
     return (await this.#log.bounds({ topic, partition: partitionNo(0) })).end;
   }
 
-  /** Sends records to the only partition, as a client of the broker does. @returns the offset of the first */
+  /** Sends records to the first partition, as a client of the broker does. @returns the offset of the first */
   async send(topic: string, ...messages: readonly Message[]): Promise<number> {
     const producer = this.#cluster.client.producer({ createPartitioner: () => () => 0 });
     await producer.connect();

@@ -114,6 +114,11 @@ export class Witness {
     return [...new Set([...this.#state.values()].map(({ entity }) => entity))];
   }
 
+  /** Entities that have, or had, facts. */
+  get everWritten(): Iterable<string> {
+    return this.#historyOf.keys();
+  }
+
   /** The newest transaction that has a fact of an entity. */
   newestOf(entity: string): string | undefined {
     return this.#historyOf.get(entity)?.at(-1)?.tx;

@@ -301,6 +301,7 @@ export class MemoryDatabase implements Database {
       liveFacts: this.#log.flatMap(({ facts }) => facts).length,
       manifest: 0,
       runs: 0,
+      open: [],
       troubles: [],
     };
     return {

@@ -22,6 +22,7 @@ import type {
   EntityAnswer,
   FactsPage,
   FeedEvent,
+  OpenTransaction,
   PartitionStatus,
   SchemaAnswer,
   StatusAnswer,
@@ -277,7 +278,17 @@ function readPartition(fields: AnswerFields): PartitionStatus {
     liveFacts: fields.count('liveFacts'),
     manifest: fields.count('manifest'),
     runs: fields.count('runs'),
+    open: fields.list('open', readOpen),
     troubles: fields.list('troubles', readTrouble),
+  };
+}
+
+function readOpen(fields: AnswerFields): OpenTransaction {
+  return {
+    coordinator: fields.count('coordinator'),
+    offset: fields.count('offset'),
+    since: fields.text('since'),
+    role: fields.oneOf('role', ['coordinator', 'participant']),
   };
 }
 

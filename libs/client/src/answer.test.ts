@@ -190,6 +190,14 @@ test('a status', () => {
     liveFacts: count,
     manifest: count,
     runs: count,
+    open: fc.array(
+      fc.record({
+        coordinator: count,
+        offset: count,
+        since: text,
+        role: fc.constantFrom('coordinator' as const, 'participant' as const),
+      }),
+    ),
     troubles: fc.array(
       fc.record({
         part: fc.constantFrom('log' as const, 'index' as const),

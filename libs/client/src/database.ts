@@ -165,6 +165,24 @@ export interface Trouble {
   readonly since: string;
 }
 
+/** A transaction over partitions that is not over on a partition. */
+export interface OpenTransaction {
+  /** Where its document arrived. */
+  readonly coordinator: number;
+  /** Of its document in the input of the coordinator. */
+  readonly offset: number;
+  /** RFC 3339. */
+  readonly since: string;
+  /**
+   * Of this partition: it coordinates it, and is to hear from the others; or it has promised a part of it, and is to hear
+   * from the coordinator what was decided: until then it can close no later time.
+   */
+  readonly role: 'coordinator' | 'participant';
+}
+
+/** Most that a status tells of a partition. */
+export const OPEN_MAX = 10;
+
 /** Where one partition stands. */
 export interface PartitionStatus {
   readonly partition: number;
@@ -179,6 +197,11 @@ export interface PartitionStatus {
   readonly liveFacts: number;
   readonly manifest: number;
   readonly runs: number;
+  /**
+   * Transactions over partitions that are not over, the oldest first and at most {@link OPEN_MAX}. One that stays is stuck: a
+   * partition that takes part in it has no sequencer.
+   */
+  readonly open: readonly OpenTransaction[];
   /** Empty while all is well. */
   readonly troubles: readonly Trouble[];
 }

@@ -107,6 +107,8 @@ export type TransactionItem<F> =
 export interface BegunTransaction {
   /** Of its document. */
   readonly offset: LogOffset;
+  /** When it came, by the clock of its coordinator. */
+  readonly start: Tx;
   /** The records that a new owner needs of it: that of the newest `begin`, and those behind it. */
   readonly records: readonly LogOffset[];
 }
@@ -115,6 +117,8 @@ export interface BegunTransaction {
 export interface PreparedPart {
   readonly id: TransactionId;
   readonly part: string;
+  /** When its transaction came, by the clock of its coordinator. */
+  readonly start: Tx;
   /** The record that says so. */
   readonly record: LogOffset;
 }

@@ -1,6 +1,7 @@
 import {
   isVisible,
   type PartitionNo,
+  partitionNo,
   partitionOfTx,
   type StoredFact,
   type Tx,
@@ -21,10 +22,23 @@ export class DatabaseTransactions {
   async find(tx: Tx): Promise<CommittedTransaction | undefined> {
     const [only] = this.#logs;
     if (only !== undefined && this.#logs.length === 1) return only.find(tx);
-    const found = await Promise.all(this.#logs.map((log) => log.find(tx)));
-    const parts = found.flatMap((part, p) =>
-      part === undefined ? [] : [visible(part.facts, p as PartitionNo)],
+    return this.findOn(
+      tx,
+      this.#logs.map((_, p) => partitionNo(p)),
     );
+  }
+
+  /** What a transaction wrote on some partitions. @param tx of which all is there on these */
+  async findOn(
+    tx: Tx,
+    partitions: readonly PartitionNo[],
+  ): Promise<CommittedTransaction | undefined> {
+    const parts: (readonly StoredFact[])[] = [];
+    const found = await Promise.all(partitions.map((p) => this.#logs[p]?.find(tx)));
+    for (const [i, partition] of partitions.entries()) {
+      const part = found[i];
+      if (part !== undefined) parts.push(visible(part.facts, partition));
+    }
     return parts.length === 0 ? undefined : { tx, facts: joined(parts) };
   }
 

@@ -111,6 +111,8 @@ export class Coordinator {
   readonly #attempts = new Map<LogOffset, Attempt>();
   /** Something was released, or learned: all in line are to be looked at again. */
   #changed = false;
+  /** Own locks were released: parts of others may wait for them. */
+  #isReleased = false;
   /** When that is so without an event. */
   #due: bigint | undefined;
   /** A document could not be looked at for what is not in memory. */
@@ -207,9 +209,10 @@ export class Coordinator {
     });
   }
 
-  /** Does what can be done. @returns whether anything was */
+  /** Does what can be done. @returns whether parts of others may go on */
   advance(): boolean {
-    let isAnything = false;
+    let isAnything = this.#isReleased;
+    this.#isReleased = false;
     while (this.#changed || this.#mayArrive) {
       if (this.#changed) {
         this.#changed = false;
@@ -527,6 +530,7 @@ export class Coordinator {
     this.#desk.emit({ kind: 'retry', offset, attempt });
     this.#keepPlace(holder, state.document);
     this.#changed = true;
+    this.#isReleased = true;
     this.#tellAll(offset);
   }
 
@@ -567,6 +571,7 @@ export class Coordinator {
     desk.emit({ kind: 'decided', offset, attempt, start: holder.start, tx, participants, facts });
     desk.tell(offset, { kind: 'committed', tx, facts, ids, participants, contents: NO_CONTENTS });
     this.#changed = true;
+    this.#isReleased = true;
     this.#tellAll(offset);
   }
 
@@ -603,6 +608,7 @@ export class Coordinator {
     this.#desk.emit({ kind: 'refused', offset, attempt, rejection });
     this.#desk.tell(offset, { kind: 'rejected', rejection });
     this.#changed = true;
+    this.#isReleased = true;
     this.#tellAll(offset);
   }
 

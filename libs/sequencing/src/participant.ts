@@ -37,6 +37,8 @@ export class Participant {
   #waiting: WaitingPart[] = [];
   /** What waiting parts are going to lock. */
   readonly #waitingLocks: LockTable;
+  /** Whose locks these are. */
+  #inTheWay: ReadonlySet<string> = new Set();
   #changed = false;
   #isWanting = false;
 
@@ -138,6 +140,8 @@ export class Participant {
     if (!this.#changed) return false;
     this.#changed = false;
     const before = this.#waiting;
+    const wereInTheWay = this.#inTheWay;
+    const inTheWay = new Set<string>();
     this.#waitingLocks.clear();
     this.#waiting = [];
     for (const waiting of before) {
@@ -146,8 +150,16 @@ export class Participant {
       if (locks === undefined) continue;
       this.#waitingLocks.add(waiting.holder, name, locks);
       this.#waiting.push(waiting);
+      inTheWay.add(name);
     }
-    return this.#waiting.length < before.length;
+    this.#inTheWay = inTheWay;
+    let isReleased = false;
+    for (const name of wereInTheWay) {
+      // A promise is in the way of documents in line as what waited was.
+      if (!inTheWay.has(name) && !this.#table.prepared.has(name)) isReleased = true;
+    }
+    if (isReleased) this.#released();
+    return isReleased || this.#waiting.length < before.length;
   }
 
   /** @returns what it will lock, where it has to wait */

@@ -221,6 +221,19 @@ export const statusSchema: z.ZodType = z
         liveFacts: z.int().meta({ description: 'Facts that only the log and memory hold so far.' }),
         manifest: z.int(),
         runs: z.int(),
+        open: z
+          .array(
+            z.strictObject({
+              coordinator: z.int(),
+              offset: z.int().meta({ description: 'Of its document in the input there.' }),
+              since: z.string().meta({ description: 'RFC 3339.' }),
+              role: z.enum(['coordinator', 'participant']),
+            }),
+          )
+          .meta({
+            description:
+              'Transactions over partitions that are not over, the oldest 10. One that stays waits for a partition without a sequencer.',
+          }),
         troubles: z
           .array(
             z.strictObject({

@@ -144,6 +144,9 @@ describe('the documentation tells the truth: every answer fits its schema', () =
             liveFacts: 3,
             manifest: 0,
             runs: 0,
+            open: [
+              { coordinator: 1, offset: 5, since: '2026-01-01T00:00:00Z', role: 'participant' },
+            ],
             troubles: [
               {
                 part: 'log',

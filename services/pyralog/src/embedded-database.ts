@@ -9,10 +9,10 @@ import {
   type Tx,
 } from '@pyralog/model';
 import { Partitions } from '@pyralog/reading';
-import type { Outcome, Sent } from '@pyralog/sequencing';
+import { longValuesOf, type Outcome, type Sent } from '@pyralog/sequencing';
 import { Doors } from './doors.ts';
 import { commitsOf, EmbeddedPartition, type EmbeddedPorts } from './embedded-partition.ts';
-import { ReadingDatabase } from './reading-database.ts';
+import { ownFacts, ReadingDatabase } from './reading-database.ts';
 
 export type { EmbeddedPorts } from './embedded-partition.ts';
 
@@ -59,8 +59,7 @@ export class EmbeddedDatabase extends ReadingDatabase {
     const outcome = await this.#at(door).submit(parsed, document.length);
     switch (outcome.kind) {
       case 'committed':
-        this.reader.acknowledged(outcome.tx);
-        return this.#committed(parsed, outcome);
+        return this.#committed(parsed, door, outcome);
       case 'duplicate':
         return this.firstResult(parsed, outcome.tx);
       case 'rejected':
@@ -88,16 +87,21 @@ export class EmbeddedDatabase extends ReadingDatabase {
 
   async #committed(
     document: TransactionDocument,
+    coordinator: PartitionNo,
     { tx, facts, ids, participants, contents }: Outcome & { readonly kind: 'committed' },
   ): Promise<CommitResult> {
-    if (participants.length > 0) {
-      // What it wrote elsewhere is there when all have heard of the decision.
-      const written = await this.reader.transaction(tx, { await: tx });
-      const known = ids.size > 0 ? ids : await this.idsOf(document, tx, written.facts);
-      return { tx, facts: written.facts, ids: known, duplicate: false };
-    }
-    const written = await this.writtenFacts(tx, facts, contents);
-    return { tx, facts: written, ids, duplicate: false };
+    const partitions = [coordinator, ...participants];
+    this.reader.acknowledged(tx, partitions);
+    const isAlone = participants.length === 0;
+    const stored = isAlone
+      ? ownFacts(facts, tx, this.info.partitions)
+      : await this.reader.decided(tx, partitions);
+    const known = isAlone ? contents : longValuesOf(document);
+    const written = await this.writtenFacts(tx, stored, known);
+    // Those who decide for one that is gone do not know them.
+    const isKnown = isAlone || ids.size > 0;
+    const told = isKnown ? ids : await this.idsOf(document, tx, written);
+    return { tx, facts: written, ids: told, duplicate: false };
   }
 
   #at(partition: PartitionNo): EmbeddedPartition {

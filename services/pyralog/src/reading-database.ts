@@ -9,7 +9,6 @@ import type {
   FeedEvent,
   FeedQuery,
   HistoryQuery,
-  PartitionStatus,
   ReadOptions,
   SchemaAnswer,
   StatusAnswer,
@@ -36,16 +35,12 @@ import {
   type Tx,
   txEntity,
 } from '@pyralog/model';
-import {
-  DatabaseReader,
-  HomeReader,
-  type PartitionReader,
-  type Partitions,
-} from '@pyralog/reading';
+import { DatabaseReader, HomeReader, type Partitions } from '@pyralog/reading';
 import type { Clock, Rand, Timers } from '@pyralog/runtime';
 import type { Contents } from '@pyralog/sequencing';
 import { firstIds } from './first-result.ts';
 import { LevelClosing } from './level-closing.ts';
+import { partitionStatus } from './partition-status.ts';
 import { VERSION } from './version.ts';
 
 /** What a database answers of its reader alone, whoever writes to it. */
@@ -151,7 +146,9 @@ export abstract class ReadingDatabase implements Database {
       strict,
       version: VERSION,
       durable: this.isDurable,
-      partitions: all.map((reader) => this.#partitionStatus(reader)),
+      partitions: all.map((reader) =>
+        partitionStatus(reader, this.troublesOf(reader.index.partition)),
+      ),
       bytes: { segments: sum('segments'), runs: sum('runs') },
     };
   }
@@ -190,7 +187,8 @@ export abstract class ReadingDatabase implements Database {
   }
 
   /**
-   * The facts of a transaction that was just committed.
+   * The facts of a transaction that was just committed, as they are answered.
+   * @param stored of which answers have all
    * @param known the long values that it asserts; those that it retracts are fetched
    * @throws what keeps one of them from being read, telling that the transaction is committed
    */
@@ -200,7 +198,7 @@ export abstract class ReadingDatabase implements Database {
     known: Contents,
   ): Promise<readonly Fact[]> {
     try {
-      return await this.reader.wholeFacts(visible(stored, tx, this.info.partitions), known);
+      return await this.reader.wholeFacts(stored, known);
     } catch (error) {
       if (!isPyralogError(error)) throw error;
       const { code, message, hint } = error;
@@ -226,25 +224,14 @@ export abstract class ReadingDatabase implements Database {
       signal: query.signal === undefined ? signal : AbortSignal.any([query.signal, signal]),
     };
   }
-
-  #partitionStatus({ state, closed, liveFacts, index }: PartitionReader): PartitionStatus {
-    return {
-      partition: index.partition,
-      epoch: state.admission.epoch,
-      owner: state.admission.owner ?? '',
-      logEnd: state.next,
-      indexed: index.state.next,
-      closed,
-      liveFacts,
-      manifest: index.manifest?.number ?? 0,
-      runs: index.runs.length,
-      troubles: this.troublesOf(index.partition),
-    };
-  }
 }
 
-/** What answers have of a transaction of one partition. */
-function visible(facts: readonly StoredFact[], tx: Tx, partitions: number): readonly StoredFact[] {
+/** What answers have of what a transaction wrote on the partition that coordinated it. */
+export function ownFacts(
+  facts: readonly StoredFact[],
+  tx: Tx,
+  partitions: number,
+): readonly StoredFact[] {
   if (partitions === 1) return facts;
   const partition = partitionNo(partitionOfTx(tx) % partitions);
   return facts.filter(({ entity }) => isVisible(entity, partition));

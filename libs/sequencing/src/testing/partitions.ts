@@ -8,6 +8,7 @@ import {
   encodeCommitRecord,
   encodeCoordination,
   isInForce,
+  isOutcome,
   type Item,
 } from '@pyralog/format';
 import {
@@ -25,6 +26,8 @@ import {
 import type { Need, NeedAnswer } from '../current-state.ts';
 import type { Outcome } from '../outcome.ts';
 import { PartitionSequencer, type Sent, type Told } from '../partition-sequencer.ts';
+import { Overtaking } from './overtaking.ts';
+import { Promises } from './promises.ts';
 import { START } from './sequence.ts';
 
 /** What the topics of one partition hold, and who leads it. */
@@ -36,6 +39,7 @@ interface Partition {
   nextInput: number;
   nextMessage: number;
   epochs: number;
+  overtaking: Overtaking;
 }
 
 /** What a step takes, and how it ends. */
@@ -48,6 +52,15 @@ export interface StepOptions {
 /** What goes wrong with one step. */
 export type Mishap = 'none' | 'lost' | 'killed behind append' | 'killed behind messages';
 
+/** What becomes of a message: how many of it arrive in the order in which they were sent, and how many some time later. */
+export interface Fate {
+  readonly atOnce: number;
+  readonly late: number;
+}
+
+/** It arrives. */
+export const CALM: Fate = { atOnce: 1, late: 0 };
+
 /**
  * Sequencers of several partitions in one process, with logs and topics in memory: nothing happens but what the test asks
  * for, step by step.
@@ -59,6 +72,14 @@ export class Partitions {
   now: bigint = START;
   /** By partition and offset of the input; each once, or it is asserted (I9). */
   readonly outcomes: Map<string, Outcome> = new Map();
+  /** By partition and offset: when the document was published, and when the log had its outcome. */
+  readonly publishedAt: Map<string, bigint> = new Map();
+  readonly decidedAt: Map<string, bigint> = new Map();
+  readonly #promises = new Promises();
+  /** Of what is in force, in the order in which it came. */
+  readonly #counts: { readonly tx: Tx; readonly facts: number }[] = [];
+  /** Messages that are still on their way, whoever sent them. */
+  readonly #late: Sent[] = [];
 
   /** @param complete whether a new owner knows that runs hold nothing; else it asks, and is told so */
   constructor(count: number, settings: Partial<DatabaseSettings> = {}, complete = true) {
@@ -73,6 +94,7 @@ export class Partitions {
         nextInput: 0,
         nextMessage: 0,
         epochs: 0,
+        overtaking: new Overtaking(),
       };
       return partition;
     });
@@ -94,7 +116,9 @@ export class Partitions {
 
   /** Publishes a document. @returns its offset */
   publish(p: number, document: TransactionDocument): LogOffset {
-    return logOffset(this.#of(p).inputs.push(document) - 1);
+    const offset = logOffset(this.#of(p).inputs.push(document) - 1);
+    this.publishedAt.set(`${p}.${offset}`, this.now);
+    return offset;
   }
 
   outcome(p: number, offset: LogOffset): Outcome | undefined {
@@ -109,12 +133,12 @@ export class Partitions {
 
   /**
    * One step of a partition's leader with some of what waits.
-   * @param deliver which of its messages arrive, and how often
+   * @param fateOf what becomes of each of its messages
    */
   step(
     p: number,
     { inputs = 8, messages = 8, mishap = 'none' }: StepOptions = {},
-    deliver: (sent: Sent) => number = () => 1,
+    fateOf: (sent: Sent) => Fate = () => CALM,
   ): void {
     const partition = this.#of(p);
     const { sequencer } = partition;
@@ -135,20 +159,33 @@ export class Partitions {
       assert(!this.#complete, 'all is in memory');
       sequencer.load(needs.map(nothing));
     }
+    for (const { message } of taken.messages) partition.overtaking.hear(message);
     const { record, outcomes, messages: sent } = sequencer.step(taken, this.now);
     if (mishap === 'lost') return this.kill(p);
     if (record !== undefined) {
-      partition.log.push(decodeCommitRecord(encodeCommitRecord(record)));
+      this.#append(p, decodeCommitRecord(encodeCommitRecord(record)));
       sequencer.durable(logOffset(partition.log.length - 1));
       this.#note(p, outcomes);
     }
+    partition.overtaking.endOfStep();
     if (mishap === 'killed behind append') return this.kill(p);
     for (const each of sent) {
-      const to = this.#of(each.to);
-      const message = decodeCoordination(encodeCoordination(each.message));
-      for (let times = deliver(each); times > 0; times--) to.messages.push(message);
+      const { atOnce, late } = fateOf(each);
+      for (let i = 0; i < atOnce; i++) this.#deliver(each);
+      for (let i = 0; i < late; i++) this.#late.push(each);
     }
     if (mishap === 'killed behind messages') this.kill(p);
+  }
+
+  /** One of the messages that are still on their way arrives, if there are any. @param which picks it */
+  deliverLate(which: number): void {
+    const [sent] = this.#late.splice(which % Math.max(1, this.#late.length), 1);
+    if (sent !== undefined) this.#deliver(sent);
+  }
+
+  /** Messages that are still on their way. */
+  get late(): number {
+    return this.#late.length;
   }
 
   /** Moves the closed timestamp of a partition on. */
@@ -176,11 +213,17 @@ export class Partitions {
     partition.sequencer = sequencer;
     partition.nextInput = sequencer.state.lowWater;
     partition.nextMessage = sequencer.state.coordination;
+    partition.overtaking = new Overtaking();
   }
 
-  /** Goes on calmly until nothing is left to do. @throws where that does not come */
-  settle(stepsMax = 2_000): void {
-    for (let i = 0; i < stepsMax; i++) {
+  /**
+   * Goes on calmly until nothing is left to do.
+   * @returns how long that takes by the wall clock, in nanoseconds
+   * @throws where it does not come
+   */
+  settle(roundsMax = 2_000): bigint {
+    const since = this.now;
+    for (let i = 0; i < roundsMax; i++) {
       let isAnything = false;
       for (let p = 0; p < this.count; p++) {
         const due = this.sequencer(p).nextDue;
@@ -190,7 +233,7 @@ export class Partitions {
       }
       if (isAnything) continue;
       const due = this.#all.flatMap(({ sequencer: { nextDue } }) => nextDue ?? []);
-      if (due.length === 0) return;
+      if (due.length === 0) return this.now - since;
       this.now = due.reduce((a, b) => (b < a ? b : a));
     }
     const waiting = this.#all.map(({ sequencer }) => sequencer.waiting);
@@ -222,6 +265,27 @@ export class Partitions {
     return new Map([...all].toSorted(([a], [b]) => (a < b ? -1 : 1)));
   }
 
+  /** How many attempts of transactions have begun, by partition and offset. */
+  begins(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    for (const [p, { log }] of this.#all.entries()) {
+      for (const record of log) {
+        if (record.kind === 'epoch') continue;
+        for (const item of record.items) {
+          if (item.kind !== 'begin') continue;
+          const name = `${p}.${item.offset}`;
+          counts.set(name, (counts.get(name) ?? 0) + 1);
+        }
+      }
+    }
+    return counts;
+  }
+
+  /** How many facts are in force up to a time. */
+  factsUpTo(at: Tx): number {
+    return this.#counts.reduce((sum, { tx, facts }) => (tx <= at ? sum + facts : sum), 0);
+  }
+
   /** Outcomes as the logs have them, by partition and offset; each once (I9). */
   logged(): ReadonlyMap<string, Item> {
     const all = new Map<string, Item>();
@@ -229,19 +293,10 @@ export class Partitions {
       for (const record of log) {
         if (record.kind === 'epoch') continue;
         for (const item of record.items) {
-          switch (item.kind) {
-            case 'commit':
-            case 'rejected':
-            case 'duplicate':
-            case 'decided':
-            case 'refused': {
-              const name = `${p}.${item.offset}`;
-              assert(!all.has(name), `I9: input ${name} has one outcome`);
-              all.set(name, item);
-              break;
-            }
-            default:
-          }
+          if (!isOutcome(item)) continue;
+          const name = `${p}.${item.offset}`;
+          assert(!all.has(name), `I9: input ${name} has one outcome`);
+          all.set(name, item);
         }
       }
     }
@@ -253,6 +308,22 @@ export class Partitions {
     return this.#all
       .map(({ sequencer }) => sequencer.state.closed)
       .reduce((a, b) => (b < a ? b : a));
+  }
+
+  #deliver({ to, message }: Sent): void {
+    this.#of(to).messages.push(decodeCoordination(encodeCoordination(message)));
+  }
+
+  #append(p: number, record: CommitRecord): void {
+    const { log, overtaking } = this.#of(p);
+    log.push(record);
+    if (record.kind === 'epoch') return;
+    for (const item of record.items) {
+      if (isOutcome(item)) this.decidedAt.set(`${p}.${item.offset}`, this.now);
+      if (isInForce(item)) this.#counts.push({ tx: item.tx, facts: item.to - item.from });
+      overtaking.take(p, item);
+      this.#promises.take(p, item);
+    }
   }
 
   #note(p: number, outcomes: readonly Told[]): void {

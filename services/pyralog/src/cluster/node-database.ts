@@ -7,11 +7,13 @@ import {
   type PartitionNo,
   PyralogError,
   type StoredFact,
+  type TransactionDocument,
+  type Tx,
 } from '@pyralog/model';
 import { Partitions } from '@pyralog/reading';
 import { longValuesOf } from '@pyralog/sequencing';
 import { Doors } from '../doors.ts';
-import { ReadingDatabase } from '../reading-database.ts';
+import { ownFacts, ReadingDatabase } from '../reading-database.ts';
 import { NodePartition } from './node-partition.ts';
 import type { ClusterPorts } from './ports.ts';
 
@@ -51,22 +53,21 @@ export class NodeDatabase extends ReadingDatabase {
   async transact(document: Uint8Array): Promise<CommitResult> {
     // What can be refused without the state of the database is, before anybody else hears of it.
     const parsed = parseDocument(document);
-    const { item, facts } = await this.#at(this.#doors.of(parsed, this.mode)).outcomeOf(document);
+    const door = this.#doors.of(parsed, this.mode);
+    const { item, facts } = await this.#at(door).outcomeOf(document);
     switch (item.kind) {
       case 'commit': {
         const { tx, from, to } = item;
-        this.reader.acknowledged(tx);
+        this.reader.acknowledged(tx, [door]);
         const stored: StoredFact[] = [];
         for (let row = from; row < to; row++) stored.push(facts.factAt(row));
-        const written = await this.writtenFacts(tx, stored, longValuesOf(parsed));
-        return { tx, facts: written, ids: await this.idsOf(parsed, tx, written), duplicate: false };
+        return this.#committed(parsed, tx, ownFacts(stored, tx, this.info.partitions));
       }
       case 'decided': {
-        const { tx } = item;
-        this.reader.acknowledged(tx);
-        // What it wrote elsewhere is there when all have heard of the decision.
-        const written = (await this.reader.transaction(tx, { await: tx })).facts;
-        return { tx, facts: written, ids: await this.idsOf(parsed, tx, written), duplicate: false };
+        const { tx, participants } = item;
+        const partitions = [door, ...participants];
+        this.reader.acknowledged(tx, partitions);
+        return this.#committed(parsed, tx, await this.reader.decided(tx, partitions));
       }
       case 'duplicate':
         return this.firstResult(parsed, item.tx);
@@ -74,6 +75,15 @@ export class NodeDatabase extends ReadingDatabase {
       case 'refused':
         throw this.refusalOf(item.rejection);
     }
+  }
+
+  async #committed(
+    document: TransactionDocument,
+    tx: Tx,
+    stored: readonly StoredFact[],
+  ): Promise<CommitResult> {
+    const facts = await this.writtenFacts(tx, stored, longValuesOf(document));
+    return { tx, facts, ids: await this.idsOf(document, tx, facts), duplicate: false };
   }
 
   troubles(): readonly Trouble[] {

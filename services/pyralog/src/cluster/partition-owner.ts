@@ -1,4 +1,5 @@
 import { type DatabaseInfo, decodeCoordination, encodeCoordination } from '@pyralog/format';
+import { partitionCut } from '@pyralog/indexing';
 import type { Log, LogRecord } from '@pyralog/log';
 import { isPyralogError, type PartitionNo, PyralogError } from '@pyralog/model';
 import { Bucket, followManifests, IndexReader } from '@pyralog/reading';
@@ -17,8 +18,11 @@ import type { ClusterPorts } from './ports.ts';
 import { at, topicsOf } from './topics.ts';
 import { WaitingCuts } from './waiting-cuts.ts';
 
-/** Memory for current values of a partition, beyond what is not in runs yet. */
-const CURRENT_BYTES_MAX = 128 * 1024 * 1024;
+/**
+ * Memory for current values of a partition, beyond what is not in runs yet; and of all of a database, where one process leads
+ * them all.
+ */
+const CURRENT_BYTES_MAX = { one: 128 * 1024 * 1024, all: 256 * 1024 * 1024 };
 
 /** What can fail of an owner, each by itself. */
 interface OwnerHealths {
@@ -66,7 +70,7 @@ export async function ownPartition(
   const newest = await index.bucket.newestManifest(partition);
   if (newest !== undefined) await index.adopt(newest);
   const begun = await index.bucket.begunSegment(partition, index.state.next);
-  const cuts = new WaitingCuts(cutRule, index.state, begun?.footer.to);
+  const cuts = new WaitingCuts(partitionCut(info, cutRule), index.state, begun?.footer.to);
   const idle = new IdleClosing({
     timers,
     next: () => cuts.state.next,
@@ -103,7 +107,7 @@ export async function ownPartition(
     clock,
     timers,
     rand,
-    cacheBytesMax: CURRENT_BYTES_MAX,
+    cacheBytesMax: Math.min(CURRENT_BYTES_MAX.one, CURRENT_BYTES_MAX.all / info.partitions),
     publish: (offset, record) => {
       cuts.add(offset, record);
       if (record.kind === 'items' && record.items.length > 0) idle.busy();
