@@ -506,10 +506,7 @@ export class PartitionSequencer {
     while (isAnything) {
       isAnything = this.#coordinator.advance();
       if (isAnything) this.#participant.released();
-      if (!this.#participant.advance()) continue;
-      // What was waited for here is gone, with a promise or without.
-      this.#coordinator.released();
-      isAnything = true;
+      if (this.#participant.advance()) isAnything = true;
     }
   }
 
@@ -543,7 +540,6 @@ export class PartitionSequencer {
     }
     this.#items.push(item);
     this.#table.fold(item);
-    if (releasesOwn(item)) this.#participant.released();
   }
 
   #send(to: PartitionNo, message: DraftMessage): void {
@@ -651,11 +647,6 @@ export class PartitionSequencer {
     const { pinned } = this.#table;
     return pinned === undefined || pinned > promised ? promised : asTx(pinned - 1n);
   }
-}
-
-/** Whether a coordinator's own locks are gone behind it: parts of others may wait for them. */
-function releasesOwn({ kind }: DraftItem): boolean {
-  return kind === 'retry' || kind === 'decided' || kind === 'refused';
 }
 
 /** `advance` looks at header and items only. */

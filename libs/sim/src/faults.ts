@@ -151,6 +151,8 @@ export function faultTable(): string {
 
 /** How often a fault that is on happens, of all occasions. */
 const RATES = [0.01, 0.05, 0.2] as const;
+/** Those of messages: few are sent about each transaction. */
+const MESSAGE_RATES = [0.05, 0.2, 0.4] as const;
 /** How many of the faults are on in a run. */
 const SHARE_ON = 0.4;
 /** How many owners a fault spares that is on. */
@@ -175,7 +177,8 @@ export class Swarm {
     const rates = new Map<FaultName, number>();
     for (const name of possible) {
       if (!choice.chance(SHARE_ON, `${name} is on`)) continue;
-      rates.set(name, RATES[choice.pick(RATES.length, `rate of ${name}`)] ?? RATES[0]);
+      const among = name.startsWith('message-') ? MESSAGE_RATES : RATES;
+      rates.set(name, among[choice.pick(among.length, `rate of ${name}`)] ?? among[0]);
     }
     return new Swarm(rates, choice);
   }
