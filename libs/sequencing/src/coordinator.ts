@@ -175,7 +175,7 @@ export class Coordinator {
 
   /** When something is due without an event: a pause, a time limit, or a message to be sent again. */
   nextDue(): bigint | undefined {
-    if (this.#wanted.length > 0) return this.#desk.now;
+    if (this.#wanted.length > 0) return this.#desk.elapsed;
     let due = this.#due;
     for (const [offset, { sentAt, begunAt }] of this.#attempts) {
       due = least(due, sentAt + RESEND_NANOS);
@@ -192,7 +192,7 @@ export class Coordinator {
         ...parseDocument(begun.document),
         contentHash: begun.contentHash,
       };
-      const { now } = this.#desk;
+      const { elapsed: now } = this.#desk;
       this.#attempts.set(offset, {
         document,
         hints: new HintsSoFar(),
@@ -248,7 +248,7 @@ export class Coordinator {
 
   /** Looks at time limits, and at those whose time has come. */
   look(): void {
-    const { now } = this.#desk;
+    const { elapsed: now } = this.#desk;
     if (this.#wanted.length > 0 || (this.#due !== undefined && now >= this.#due))
       this.#changed = true;
     this.#wanted = [];
@@ -353,8 +353,8 @@ export class Coordinator {
       offset,
       document,
       hints: new HintsSoFar(),
-      since: desk.now,
-      notBefore: desk.now,
+      since: desk.elapsed,
+      notBefore: desk.elapsed,
       refusal,
       doubts: new Doubts(),
       attempts: 0,
@@ -383,13 +383,13 @@ export class Coordinator {
 
   #dueOf({ notBefore, since, askedAt }: Waiting): bigint {
     let due = since + WAIT_NANOS_MAX;
-    if (notBefore > this.#desk.now) due = least(due, notBefore);
+    if (notBefore > this.#desk.elapsed) due = least(due, notBefore);
     return askedAt === undefined ? due : least(due, askedAt + RESEND_NANOS);
   }
 
   /** @returns whether the document is done or begun */
   #turn(waiting: Waiting): boolean {
-    const event = this.#desk.now - waiting.since >= WAIT_NANOS_MAX ? 'waited' : 'turn';
+    const event = this.#desk.elapsed - waiting.since >= WAIT_NANOS_MAX ? 'waited' : 'turn';
     const state = this.#table.begun.get(waiting.offset)?.phase ?? 'line';
     switch (cellOf(AT_COORDINATOR, event, state)) {
       case 'try':
@@ -424,7 +424,8 @@ export class Coordinator {
     const { document, holder, offset } = waiting;
     const rough = roughLocks(document);
     const desk = this.#desk;
-    if (desk.now < waiting.notBefore || this.#isBlocked(holder, keyLock(document.id))) return rough;
+    if (desk.elapsed < waiting.notBefore || this.#isBlocked(holder, keyLock(document.id)))
+      return rough;
     const first = firstWithKey(document, { state: desk.state });
     if (first !== undefined) {
       desk.emit({ kind: 'duplicate', offset, tx: first });
@@ -534,7 +535,7 @@ export class Coordinator {
     parts: readonly TransactionPart[],
     locks: readonly Lock[],
   ): void {
-    const { now, schema } = this.#desk;
+    const { elapsed: now, schema } = this.#desk;
     // In import mode time is that of the data, and none passes while it waits.
     const hasWaited = schema.mode === 'live' && (attempts > 0 || now > since);
     this.#desk.contentsOf(facts);
@@ -716,7 +717,7 @@ export class Coordinator {
     const state = this.#attemptOf(offset);
     this.#table.waits(offset);
     const pause = BACKOFF_NANOS << BigInt(Math.min(attempt, BACKOFF_DOUBLINGS_MAX));
-    const { now } = this.#desk;
+    const { elapsed: now } = this.#desk;
     this.#line.push({
       holder,
       offset,
@@ -739,7 +740,7 @@ export class Coordinator {
   #askAll(offset: LogOffset): void {
     const begun = this.#begunOf(offset);
     const state = this.#attemptOf(offset);
-    state.sentAt = this.#desk.now;
+    state.sentAt = this.#desk.elapsed;
     for (const [name, part] of begun.parts) if (!state.votes.has(name)) this.#prepare(begun, part);
   }
 
@@ -747,7 +748,7 @@ export class Coordinator {
   #tellAll(offset: LogOffset): void {
     const { id, parts, attempt, tx } = this.#begunOf(offset);
     const state = this.#attemptOf(offset);
-    state.sentAt = this.#desk.now;
+    state.sentAt = this.#desk.elapsed;
     for (const [name, part] of parts) {
       if (state.dones.has(name)) continue;
       const about = { id, part: part.name, attempt };
@@ -762,7 +763,7 @@ export class Coordinator {
   }
 
   #ask(waiting: Waiting, attributes: readonly string[]): void {
-    const { now, partition } = this.#desk;
+    const { elapsed: now, partition } = this.#desk;
     if (waiting.askedAt !== undefined && now - waiting.askedAt < RESEND_NANOS) return;
     waiting.askedAt = now;
     const id = { coordinator: partition, offset: waiting.offset };
