@@ -56,6 +56,8 @@ import { decodeWork, encodeWork, type PartWork } from './work.ts';
 
 /** Documents that may wait for others (I13). */
 const LINE_MAX = 10_000;
+/** Documents of an imported stream whose state is had in memory before their turn. */
+const ARRIVALS_AHEAD = 256;
 /** How long a document may wait before it is refused, and how long participants may be asked, in nanoseconds. */
 const WAIT_NANOS_MAX = 10_000_000_000n;
 /** After an attempt that had to give way: doubles with every one. */
@@ -80,6 +82,8 @@ interface Waiting {
   readonly attempts: number;
   /** When others were asked for what it needs to know. */
   askedAt: bigint | undefined;
+  /** What was in the way when it was planned last: while it is, nothing is to be planned. */
+  blocked: readonly Lock[] | undefined;
 }
 
 /** What a coordinator knows of an attempt besides the log: lost with it, and found out again. */
@@ -117,6 +121,7 @@ export class Coordinator {
   /** In import mode, one after the other. */
   readonly #arrivals: { readonly offset: LogOffset; readonly document: TransactionDocument }[] = [];
   #line: Waiting[] = [];
+  readonly #inLine = new Map<LogOffset, Waiting>();
   /** What those in line are going to lock. */
   readonly lineLocks: LockTable = new LockTable();
   readonly #attempts = new Map<LogOffset, Attempt>();
@@ -161,8 +166,13 @@ export class Coordinator {
     readonly document: TransactionDocument;
     readonly hints: HintsSoFar;
   }> {
-    for (const { document } of this.#arrivals) yield { document, hints: new HintsSoFar() };
-    yield* this.#line;
+    for (const { document } of this.#arrivals.slice(0, ARRIVALS_AHEAD))
+      yield { document, hints: new HintsSoFar() };
+    // What is still in the way of the others is looked at first; where it goes, they say what they want.
+    for (const waiting of this.#line) {
+      const { holder, blocked } = waiting;
+      if (blocked === undefined || !this.#table.locks.blocks(holder.id, blocked)) yield waiting;
+    }
     // An attempt that gives way is in line again as soon as all have heard of it.
     for (const [offset, attempt] of this.#attempts)
       if (this.#table.begun.get(offset)?.phase === 'retrying') yield attempt;
@@ -317,13 +327,14 @@ export class Coordinator {
   found({ id, clock, hints }: FoundMessage): void {
     perform(AT_COORDINATOR, 'found', this.#stateOf(id.offset), {
       learn: () => {
-        const waiting = must(this.#inLine(id.offset), 'it is in line');
+        const waiting = must(this.#inLine.get(id.offset), 'it is in line');
         // What goes by it comes after it.
         this.#desk.raise(clock);
         const told = decodeHints(hints);
         waiting.hints.add(told);
         waiting.doubts.answered(told);
         if (!waiting.doubts.isWaiting) waiting.askedAt = undefined;
+        waiting.blocked = undefined;
         this.#changed = true;
       },
     });
@@ -359,9 +370,11 @@ export class Coordinator {
       doubts: new Doubts(),
       attempts: 0,
       askedAt: undefined,
+      blocked: undefined,
     };
     if (this.#try(waiting, true)) return;
     this.#line.push(waiting);
+    this.#inLine.set(offset, waiting);
     this.#due = least(this.#due, this.#dueOf(waiting));
   }
 
@@ -376,7 +389,11 @@ export class Coordinator {
       const begun = this.#table.begun.get(offset);
       if (begun?.phase === 'retrying') this.#keepPlace(begun.holder, document);
     }
-    this.#line = this.#line.filter((waiting) => !this.#turn(waiting));
+    this.#line = this.#line.filter((waiting) => {
+      if (!this.#turn(waiting)) return true;
+      this.#inLine.delete(waiting.offset);
+      return false;
+    });
     this.#due = undefined;
     for (const waiting of this.#line) this.#due = least(this.#due, this.#dueOf(waiting));
   }
@@ -421,7 +438,9 @@ export class Coordinator {
 
   /** @returns what it will lock, where it has to wait */
   #tryOrThrow(waiting: Waiting, isFresh: boolean): readonly Lock[] | undefined {
-    const { document, holder, offset } = waiting;
+    const { document, holder, offset, blocked } = waiting;
+    // To plan it is much more, and many may wait for one.
+    if (blocked !== undefined && this.#isBlocked(holder, blocked)) return blocked;
     const rough = roughLocks(document);
     const desk = this.#desk;
     if (desk.elapsed < waiting.notBefore || this.#isBlocked(holder, keyLock(document.id)))
@@ -465,10 +484,10 @@ export class Coordinator {
       return rough;
     }
     const locks = locksOf(planned.own, document.id, desk.schema);
-    if (this.#isBlocked(holder, locks)) return locks;
+    if (this.#isBlocked(holder, locks)) return (waiting.blocked = locks);
     const resolved = this.#resolve(waiting, planned, holder.start);
     const claims = claimLocks(resolved.claims);
-    if (this.#isBlocked(holder, claims)) return [...locks, ...claims];
+    if (this.#isBlocked(holder, claims)) return (waiting.blocked = [...locks, ...claims]);
     const parts = partsOf(planned.others, resolved.needs);
     if (parts.length === 0) {
       this.#commit(waiting, planned, resolved, isFresh);
@@ -718,7 +737,7 @@ export class Coordinator {
     this.#table.waits(offset);
     const pause = BACKOFF_NANOS << BigInt(Math.min(attempt, BACKOFF_DOUBLINGS_MAX));
     const { elapsed: now } = this.#desk;
-    this.#line.push({
+    const waiting: Waiting = {
       holder,
       offset,
       document: state.document,
@@ -729,7 +748,10 @@ export class Coordinator {
       doubts: new Doubts(),
       attempts: attempt,
       askedAt: undefined,
-    });
+      blocked: undefined,
+    };
+    this.#line.push(waiting);
+    this.#inLine.set(offset, waiting);
     state.hints.isNew = false;
     this.#attempts.delete(offset);
     this.#line.sort((a, b) => (isOlder(a.holder, b.holder) ? -1 : 1));
@@ -790,11 +812,7 @@ export class Coordinator {
   #stateOf(offset: LogOffset): CoordinatorState {
     const begun = this.#table.begun.get(offset);
     if (begun !== undefined) return begun.phase;
-    return this.#inLine(offset) === undefined ? 'none' : 'line';
-  }
-
-  #inLine(offset: LogOffset): Waiting | undefined {
-    return this.#line.find((waiting) => waiting.offset === offset);
+    return this.#inLine.has(offset) ? 'line' : 'none';
   }
 
   #isOfOtherAttempt({ id, attempt }: VoteMessage | DoneMessage): boolean {
