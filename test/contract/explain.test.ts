@@ -104,15 +104,10 @@ describe.each(HOSTS)('in %s', (_name, isCluster, make) => {
     const both = [entityOn(1), entityOn(2)];
     const all = await Promise.all(Array.from({ length: 12 }, () => explain(database, both)));
     const waits = all.map((result) => must(explained(result).millis.wait, 'it is in the log'));
-    // The first begins at once; those behind it wait for each other, the last for most of all.
     expect(waits[0]).toBe(0);
-    expect(waits.filter((wait) => wait > 0).length).toBeGreaterThan(6);
-    expect(Math.max(...waits)).toBeGreaterThan(
-      must(
-        waits.find((wait) => wait > 0),
-        'one waited',
-      ),
-    );
+    // In one process all are there before the first is decided.
+    const waited = waits.filter((wait) => wait > 0).length;
+    expect(waited).toBeGreaterThanOrEqual(isCluster ? 1 : 11);
   });
 
   test('in import mode, where time is that of the data, wait and prepare are not told', async () => {
