@@ -1,7 +1,7 @@
-import { advance, decodeCommitRecord, emptyLogState, isOutcome } from '@pyralog/format';
 import { partitionOf } from '@pyralog/model';
 import { Redis } from 'ioredis';
 import { expect } from 'vitest';
+import { expectSettled, outcomesOf } from '../e2e/commit-logs.ts';
 import type { Random } from '../e2e/random.ts';
 import type { Committed, Witness } from '../e2e/witness.ts';
 import { type Cluster, PART_FACTS } from './cluster.ts';
@@ -23,6 +23,7 @@ interface Status {
     readonly epoch: number;
     readonly logEnd: number;
     readonly indexed: number;
+    readonly closed: string;
     readonly liveFacts: number;
     readonly troubles: readonly unknown[];
   }[];
@@ -69,21 +70,18 @@ async function checkOutcomes(options: CheckOptions): Promise<void> {
   for (const partition of await partitionsOf(options)) {
     // Of a log without its beginning nobody can say which records count.
     if ((await topics.start(`${database}.commits`, partition)) > 0) continue;
-    const outcomes: number[] = [];
-    let state = emptyLogState();
-    for (const { offset, value } of await topics.read(`${database}.commits`, 0, partition)) {
-      const record = decodeCommitRecord(value ?? new Uint8Array(0), `record ${offset}`);
-      const next = advance(state, offset, record);
-      if (next.counts && record.kind === 'items')
-        outcomes.push(...record.items.filter(isOutcome).map(({ offset }) => offset));
-      ({ state } = next);
-    }
     const inputs = await topics.read(`${database}.transactions`, 0, partition);
-    // What waits for other partitions has its outcome behind younger ones.
-    expect(
-      outcomes.toSorted((a, b) => a - b),
-      `I9: the inputs of ${database}/${partition} with an outcome`,
-    ).toEqual(inputs.map(({ offset }) => offset));
+    const name = `${database}/${partition}`;
+    // What was decided is told to others behind its outcome.
+    await eventually(`${name} is settled`, async () => {
+      const outcomes = await outcomesOf(topics.batches(`${database}.commits`, partition));
+      expectSettled(outcomes, name);
+      // What waits for other partitions has its outcome behind younger ones.
+      expect(
+        outcomes.inputs.toSorted((a, b) => a - b),
+        `I9: the inputs of ${name} with an outcome`,
+      ).toEqual(inputs.map(({ offset }) => offset));
+    });
   }
 }
 

@@ -39,12 +39,16 @@ export class Topics implements AsyncDisposable {
     return this.#engines.ports.log;
   }
 
+  /** Records of a partition from an offset on, in batches. */
+  batches(topic: string, partition = 0, from = 0): AsyncIterable<readonly StoredRecord[]> {
+    const at = { topic, partition: partitionNo(partition) };
+    return this.#log.read(at, logOffset(from), { follow: false });
+  }
+
   /** Records of a partition from an offset on. */
   async read(topic: string, from = 0, partition = 0): Promise<readonly StoredRecord[]> {
-    const at = { topic, partition: partitionNo(partition) };
     const records: StoredRecord[] = [];
-    for await (const batch of this.#log.read(at, logOffset(from), { follow: false }))
-      records.push(...batch);
+    for await (const batch of this.batches(topic, partition, from)) records.push(...batch);
     return records;
   }
 
@@ -58,7 +62,7 @@ export class Topics implements AsyncDisposable {
     return (await this.#log.bounds({ topic, partition: partitionNo(0) })).end;
   }
 
-  /** Sends records to the first partition, as a client of the broker does. @returns the offset of the first */
+  /** Sends records to the only partition, as a client of the broker does. @returns the offset of the first */
   async send(topic: string, ...messages: readonly Message[]): Promise<number> {
     const producer = this.#cluster.client.producer({ createPartitioner: () => () => 0 });
     await producer.connect();

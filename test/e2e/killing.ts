@@ -1,7 +1,7 @@
 import { readdir, watch } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect } from 'vitest';
+import { expect, onTestFailed } from 'vitest';
 import type { Random } from './random.ts';
 import { killWhileStarting, type Server, startServer } from './server.ts';
 import type { Witness } from './witness.ts';
@@ -61,6 +61,9 @@ export async function killAgainAndAgain(
   const deadline = isCounted ? Number.POSITIVE_INFINITY : Date.now() + budgetMillis;
   const [first] = databases;
   let [living, starting, flushes] = [0, 0, 0];
+  onTestFailed(() => {
+    process.stderr.write(`seed ${SEED}, behind ${living + starting} kills\n`);
+  });
   let startMillis = 1_000;
   let args = ['--data', dir];
   while (living + starting < KILLS && Date.now() < deadline) {

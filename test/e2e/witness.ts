@@ -29,6 +29,14 @@ interface Told {
   readonly facts: readonly JsonFact[];
 }
 
+/** Refused for a time only: a read that waits for what nobody can say at the moment. */
+export class NotAnswered extends Error {}
+
+function checkAnswered({ status }: Response, what: string): void {
+  if (status === 503 || status === 504) throw new NotAnswered(`${what}: ${status}`);
+  expect(status, what).toBe(200);
+}
+
 /** What a {@link Witness} goes by. */
 export interface WitnessOptions {
   readonly rules?: readonly Rule[];
@@ -69,6 +77,7 @@ export class Witness {
   #told: Told[] = [];
   /** What a feed has said that was read while others wrote. */
   #overheard: Seen[] = [];
+  #overheardOffset = '-1';
   #keys = 0;
   #offset = '-1';
   #lastTx = 0n;
@@ -159,13 +168,11 @@ export class Witness {
     return told;
   }
 
-  /** Follows the feed while others write, until the server dies: what it says is what it says later too (I10). */
-  async overhear(url: string, pause: () => Promise<unknown>): Promise<never> {
-    for (let offset = this.#offset; ; await pause()) {
-      for await (const event of feed(`${url}${this.#path}`, offset)) {
-        ({ offset } = event);
-        if (event.facts !== undefined) this.#overheard.push(event as Seen);
-      }
+  /** Reads the feed while others write, from where this has come to: what it says is what it says later too (I10). */
+  async overhear(url: string): Promise<void> {
+    for await (const event of feed(`${url}${this.#path}`, this.#overheardOffset)) {
+      this.#overheardOffset = event.offset;
+      if (event.facts !== undefined) this.#overheard.push(event as Seen);
     }
   }
 
@@ -274,6 +281,7 @@ export class Witness {
       else this.#compareTold(BigInt(event.tx));
     }
     expect(complete, 'a feed up to now ends with progress').toBe(true);
+    this.#overheardOffset = this.#offset;
   }
 
   /** Compares what was told up to a moment with the fold, which is there and not further. */
@@ -349,14 +357,15 @@ export class Witness {
       ...this.#told.map(({ basis }) => basis),
       ...this.#overheard.map(({ tx }) => BigInt(tx)),
     ].reduce((a, b) => (a > b ? a : b));
-    await this.#pages(`${url}${this.#path}/state?index=aevt&attribute=none&await=${heard}`);
+    const what = `index=aevt&attribute=none&await=${heard}&timeout=30s`;
+    await this.#pages(`${url}${this.#path}/state?${what}`);
   }
 
   async #pages(address: string): Promise<{ readonly basis: string; readonly facts: JsonFact[] }> {
     const facts: JsonFact[] = [];
     for (let cursor: string | undefined; ;) {
       const response = await fetch(cursor === undefined ? address : `${address}&cursor=${cursor}`);
-      expect(response.status, address).toBe(200);
+      checkAnswered(response, address);
       const page = (await response.json()) as Page;
       facts.push(...page.facts);
       if (page.next === undefined || page.next === null) return { basis: page.basis, facts };
@@ -379,8 +388,9 @@ interface FeedLine {
 
 /** Lines of a feed up to now, as they come. */
 async function* feed(base: string, offset: string): AsyncGenerator<FeedLine> {
-  const response = await fetch(`${base}/feed?offset=${encodeURIComponent(offset)}`);
-  expect(response.status).toBe(200);
+  const address = `${base}/feed?offset=${encodeURIComponent(offset)}`;
+  const response = await fetch(address);
+  checkAnswered(response, address);
   let rest = '';
   for await (const text of (response.body as ReadableStream<Uint8Array>).pipeThrough(
     new TextDecoderStream(),

@@ -27,19 +27,22 @@ export interface WriterOptions extends Life {
 }
 
 /** What a writer is told: a commit, or why there is none. */
-type Answer = Committed & {
+export type Answer = Committed & {
   readonly duplicate: boolean;
   readonly code?: string;
   readonly detail?: string;
 };
 
-function take(options: WriterOptions, { key, refusals }: Sent, answer: Answer): void {
-  const { witness, heard, committed } = options;
+/** Remembers an outcome: a commit, or a refusal that may be. */
+export function take(
+  { witness, committed }: Pick<WriterOptions, 'witness' | 'committed'>,
+  { key, refusals }: Sent,
+  answer: Answer,
+): void {
   const promised = witness.promisedTx(key);
   if (answer.code !== undefined && refusals?.includes(answer.code) === true) {
     expect(promised, `I8: ${key} was acknowledged before: ${answer.detail}`).toBeUndefined();
     witness.refuse(key);
-    heard();
     return;
   }
   expect(answer.code, `${key}: ${answer.detail}`).toBeUndefined();
@@ -49,12 +52,11 @@ function take(options: WriterOptions, { key, refusals }: Sent, answer: Answer): 
   }
   witness.acknowledge(key, answer);
   committed?.(answer);
-  heard();
 }
 
 /** Sends one transaction after the other until the server dies. @returns what has no outcome */
 export async function writeSingly(options: WriterOptions): Promise<Sent[]> {
-  const { url, database, next, alive, refresh } = options;
+  const { url, database, next, alive, heard, refresh } = options;
   for (let sent = next(); sent !== undefined && alive(); sent = next()) {
     let answer: Answer;
     try {
@@ -71,6 +73,7 @@ export async function writeSingly(options: WriterOptions): Promise<Sent[]> {
       return [sent];
     }
     take(options, sent, answer);
+    heard();
     if (answer.code !== undefined && refresh !== undefined) await untilCut(alive, refresh());
   }
   return [];
@@ -90,7 +93,7 @@ export async function untilCut(alive: () => boolean, doing: Promise<unknown>): P
  * @returns what has no outcome, in the order in which it was sent
  */
 export function writeStream(options: WriterOptions, window: number): Promise<Sent[]> {
-  const { url, database, next, alive } = options;
+  const { url, database, next, alive, heard } = options;
   const waiting: Sent[] = [];
   return new Promise((resolve, reject) => {
     const request = httpRequest(`${url}/v1/${database}/transactions?facts=true`, {
@@ -121,8 +124,10 @@ export function writeStream(options: WriterOptions, window: number): Promise<Sen
           // A line that the server died in the middle of is no answer.
           rest = lines.pop() ?? '';
           try {
-            for (const line of lines)
+            for (const line of lines) {
               take(options, waiting.shift() as Sent, JSON.parse(line) as Answer);
+              heard();
+            }
             fill();
           } catch (error) {
             reject(error as Error);
@@ -135,7 +140,7 @@ export function writeStream(options: WriterOptions, window: number): Promise<Sen
 }
 
 /** Whether this is how a connection ends whose server was killed. */
-function isCut(error: unknown): boolean {
+export function isCut(error: unknown): boolean {
   if (error instanceof TypeError) return true;
   const { code } = error as { readonly code?: string };
   return ['ECONNRESET', 'ECONNREFUSED', 'EPIPE'].includes(code ?? '');

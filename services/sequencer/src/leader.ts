@@ -31,6 +31,8 @@ export interface TakenStep extends Pick<Step, 'record' | 'outcomes'> {
 
 /** How long writers wait for room in the index before they are refused. */
 const ROOM_MILLIS_MAX = 5_000;
+/** A step is due after this long at the most where anything is. */
+const DUE_MILLIS_MAX = 1_000;
 /** Before what is open is gone on with, where that has failed. */
 const AGAIN_MILLIS = 100;
 
@@ -175,8 +177,10 @@ export class PartitionLeader implements AsyncDisposable {
     const due = sequencer.nextDue;
     if (due === undefined || this.#stopping) return;
     const { clock, timers } = this.#options;
-    const millis = Math.max(millisMin, Number((due - clock.nowNanos()) / 1_000_000n));
-    this.#due = timers.after(millis, () => {
+    const millis = Number((due - clock.nowNanos()) / 1_000_000n);
+    // A wall clock that is set back makes it no longer.
+    const pause = Math.min(DUE_MILLIS_MAX, Math.max(millisMin, millis));
+    this.#due = timers.after(pause, () => {
       this.#stepWanted = true;
       this.#wake();
     });
