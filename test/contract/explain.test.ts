@@ -2,12 +2,9 @@ import { must, utf8Encode } from '@pyralog/base';
 import type { CommitExplanation, CommitResult, Database, DatabaseHost } from '@pyralog/client';
 import { DEFAULT_CUT } from '@pyralog/indexing';
 import { partitionOf } from '@pyralog/model';
-import { Registry } from 'prom-client';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
-import {
-  SequencerMetrics,
-  type StepListener,
-} from '../../services/pyralog/src/sequencer-metrics.ts';
+import { ClusterMetrics } from '../../services/pyralog/src/cluster/metrics.ts';
+import type { StepListener } from '../../services/pyralog/src/sequencer-metrics.ts';
 import { served } from '../http/served.ts';
 import { ClusterOfOne } from './cluster-host.ts';
 import { create, write } from './database-support.ts';
@@ -120,8 +117,8 @@ describe.each(HOSTS)('in %s', (_name, isCluster, make) => {
   });
 
   test('leaders and doors measure each transaction once, by stage and kind', async () => {
-    const metrics = new Registry();
-    const host = await make(new SequencerMetrics(metrics));
+    const { metrics, steps } = measured();
+    const host = await make(steps);
     await using server = await served(host, { metrics });
     const database = await withPartitions(server, P);
     const before = await samples(metrics);
@@ -159,8 +156,8 @@ describe.each(HOSTS)('in %s', (_name, isCluster, make) => {
   });
 
   test('a partition that is not led here any more is in no gauge', async () => {
-    const metrics = new Registry();
-    const host = await make(new SequencerMetrics(metrics));
+    const { metrics, steps } = measured();
+    const host = await make(steps);
     await withPartitions(host, 1);
     const name = 'pyralog_documents_waiting{partition="main/0"}';
     expect((await samples(metrics)).has(name)).toBe(true);
@@ -169,8 +166,18 @@ describe.each(HOSTS)('in %s', (_name, isCluster, make) => {
   });
 });
 
+/** What a process measures, and who tells it. */
+function measured(): {
+  readonly metrics: ClusterMetrics['registry'];
+  readonly steps: StepListener | undefined;
+} {
+  const metrics = new ClusterMetrics();
+  const { steps } = metrics.counted({ onFailure: onTrouble, onRecovery: onTrouble });
+  return { metrics: metrics.registry, steps };
+}
+
 /** Values by name with labels. */
-async function samples(metrics: Registry): Promise<ReadonlyMap<string, number>> {
+async function samples(metrics: ClusterMetrics['registry']): Promise<ReadonlyMap<string, number>> {
   const lines = (await metrics.metrics()).split('\n').filter((line) => !line.startsWith('#'));
   return new Map(
     lines.map((line) => {
