@@ -2,12 +2,9 @@ import { must, utf8Encode } from '@pyralog/base';
 import type { CommitExplanation, CommitResult, Database, DatabaseHost } from '@pyralog/client';
 import { DEFAULT_CUT } from '@pyralog/indexing';
 import { partitionOf } from '@pyralog/model';
-import { Registry } from 'prom-client';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
-import {
-  SequencerMetrics,
-  type StepListener,
-} from '../../services/pyralog/src/sequencer-metrics.ts';
+import { ClusterMetrics } from '../../services/pyralog/src/cluster/metrics.ts';
+import type { StepListener } from '../../services/pyralog/src/sequencer-metrics.ts';
 import { served } from '../http/served.ts';
 import { ClusterOfOne } from './cluster-host.ts';
 import { create, write } from './database-support.ts';
@@ -104,15 +101,10 @@ describe.each(HOSTS)('in %s', (_name, isCluster, make) => {
     const both = [entityOn(1), entityOn(2)];
     const all = await Promise.all(Array.from({ length: 12 }, () => explain(database, both)));
     const waits = all.map((result) => must(explained(result).millis.wait, 'it is in the log'));
-    // The first begins at once; those behind it wait for each other, the last for most of all.
     expect(waits[0]).toBe(0);
-    expect(waits.filter((wait) => wait > 0).length).toBeGreaterThan(6);
-    expect(Math.max(...waits)).toBeGreaterThan(
-      must(
-        waits.find((wait) => wait > 0),
-        'one waited',
-      ),
-    );
+    // In one process all are there before the first is decided.
+    const waited = waits.filter((wait) => wait > 0).length;
+    expect(waited).toBeGreaterThanOrEqual(isCluster ? 1 : 11);
   });
 
   test('in import mode, where time is that of the data, wait and prepare are not told', async () => {
@@ -125,8 +117,8 @@ describe.each(HOSTS)('in %s', (_name, isCluster, make) => {
   });
 
   test('leaders and doors measure each transaction once, by stage and kind', async () => {
-    const metrics = new Registry();
-    const host = await make(new SequencerMetrics(metrics));
+    const { metrics, steps } = measured();
+    const host = await make(steps);
     await using server = await served(host, { metrics });
     const database = await withPartitions(server, P);
     const before = await samples(metrics);
@@ -164,8 +156,8 @@ describe.each(HOSTS)('in %s', (_name, isCluster, make) => {
   });
 
   test('a partition that is not led here any more is in no gauge', async () => {
-    const metrics = new Registry();
-    const host = await make(new SequencerMetrics(metrics));
+    const { metrics, steps } = measured();
+    const host = await make(steps);
     await withPartitions(host, 1);
     const name = 'pyralog_documents_waiting{partition="main/0"}';
     expect((await samples(metrics)).has(name)).toBe(true);
@@ -174,8 +166,18 @@ describe.each(HOSTS)('in %s', (_name, isCluster, make) => {
   });
 });
 
+/** What a process measures, and who tells it. */
+function measured(): {
+  readonly metrics: ClusterMetrics['registry'];
+  readonly steps: StepListener | undefined;
+} {
+  const metrics = new ClusterMetrics();
+  const { steps } = metrics.counted({ onFailure: onTrouble, onRecovery: onTrouble });
+  return { metrics: metrics.registry, steps };
+}
+
 /** Values by name with labels. */
-async function samples(metrics: Registry): Promise<ReadonlyMap<string, number>> {
+async function samples(metrics: ClusterMetrics['registry']): Promise<ReadonlyMap<string, number>> {
   const lines = (await metrics.metrics()).split('\n').filter((line) => !line.startsWith('#'));
   return new Map(
     lines.map((line) => {
