@@ -195,11 +195,16 @@ const reading = [
     const known = model.definitionsAt(basis);
     expect(strict).toBe(known.strict);
     const declared = attributes.filter(({ ident }) => !BUILT_IN.has(ident));
-    expect(declared.map(({ doc: _, ...rule }) => rule)).toEqual(
-      model.fold
-        .stateAt(basis)
+    const state = model.fold.stateAt(basis);
+    const docs = new Map(
+      state
+        .filter(({ attribute }) => attribute === 'db/doc')
+        .map(({ entity, value }) => [entity, value.value]),
+    );
+    expect(declared).toEqual(
+      state
         .filter(({ attribute }) => attribute === 'db/ident')
-        .map(({ value }) => known(String(value.value))),
+        .map(({ entity, value }) => ({ ...known(String(value.value)), doc: docs.get(entity) })),
     );
   }),
   steps('transaction', fc.nat({ max: 50 }), async (n, model, { database }) => {
@@ -213,7 +218,7 @@ const reading = [
 /** Commands of one run. */
 export const commands: fc.Arbitrary<Iterable<Command>> = fc.commands(
   [
-    ...Array.from({ length: 10 }, () =>
+    ...Array.from({ length: 16 }, () =>
       steps('transact', draft, (given, model, subject) =>
         transact(filled(given, model), model, subject),
       ),

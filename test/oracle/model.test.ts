@@ -26,7 +26,7 @@ test.each([1, 4])(
         await fc.asyncModelRun(() => ({ model, real: subject }), steps);
         expect(subject.troubles).toEqual([]);
       }),
-      runs(100),
+      runs(partitions === 1 ? 100 : 50),
     );
   },
 );

@@ -94,8 +94,7 @@ export function meaningOf(document: TransactionDocument, before: Before, given: 
     ...document.operations.filter((operation) => !isDefinition(operation)),
     ...metaOperations(document),
   ];
-  const names = reasons.try(() => new Names(operations, before.inForce, known, defined, given));
-  if (names === undefined) return { kind: 'refused', reasons: reasons.all };
+  const names = new Names(operations, before.inForce, known, defined, given, reasons);
   const inferred = withInferred(operations, defined, reasons);
   const wants = new Wants(held, inferred.rules, (name) => names.entityOf(name), given.tx, reasons);
   wants.take(operations).take(keyOperations(document));
