@@ -11,7 +11,7 @@ import {
   type StoredValue,
 } from '@pyralog/model';
 import { claimOf, homeOfClaim } from './claims.ts';
-import type { CurrentState, Need } from './current-state.ts';
+import { type CurrentState, type Need, NotLoaded } from './current-state.ts';
 import { isDefinition } from './definitions.ts';
 import { plan, type Plan, type PlanContext } from './plan.ts';
 import { listOf } from './value-set.ts';
@@ -111,6 +111,8 @@ export function needsOfPlanned(
   } catch (error) {
     // It will be refused for the same when it is its turn.
     if (isPyralogError(error)) return [];
+    // A unique value may be held, or given up, by what is not in memory.
+    if (error instanceof NotLoaded) return [error.need];
     throw error;
   }
   return planned.kind === 'lookup' ? [] : needsOfWork(planned.own, context, planned.isNew);
