@@ -11,6 +11,7 @@ import {
   CLOCK_SKEW_MAX,
   intValue,
   isClaimEntity,
+  isPyralogError,
   type LogOffset,
   parseDocument,
   partitionOf,
@@ -26,11 +27,13 @@ import {
 import { claimOf, type Release } from './claims.ts';
 import { NotLoaded } from './current-state.ts';
 import type { Desk } from './desk.ts';
+import { Doubts } from './doubts.ts';
 import { decodeHints, HintsSoFar } from './hints.ts';
 import { type Holder, isOlder, LockTable } from './locks.ts';
 import { NO_CONTENTS } from './long-values.ts';
 import {
   claimLocks,
+  foreignIdentities,
   holderNamed,
   keyLock,
   locksOf,
@@ -67,6 +70,7 @@ interface Waiting {
   /** When it came, by the wall clock. */
   readonly since: bigint;
   readonly notBefore: bigint;
+  readonly doubts: Doubts;
   /** Attempts before. */
   readonly attempts: number;
   /** When others were asked for what it needs to know. */
@@ -80,9 +84,13 @@ interface Attempt {
   readonly since: bigint;
   /** Of the parts that are promised, by name. */
   readonly votes: Map<string, { readonly tx: Tx; readonly needs: readonly Release[] }>;
+  /** What parts were refused for, by name. */
+  readonly rejections: Map<string, PyralogError>;
   /** Parts that have done what was decided. */
   readonly dones: Set<string>;
   readonly ids: ReadonlyMap<string, string>;
+  /** It goes by who holds values elsewhere, which may be otherwise. */
+  readonly isDoubtful: boolean;
   /** When participants were told something last. */
   sentAt: bigint;
   /** Of this attempt, when it began. */
@@ -176,8 +184,10 @@ export class Coordinator {
         hints: new HintsSoFar(),
         since: now,
         votes: new Map(),
+        rejections: new Map(),
         dones: new Set(),
         ids: new Map(),
+        isDoubtful: true,
         sentAt: now,
         begunAt: now,
       });
@@ -233,7 +243,9 @@ export class Coordinator {
     switch (vote.kind) {
       case 'rejected': {
         const { code, detail, hint, extra } = vote.rejection;
-        return this.#refuse(id.offset, new PyralogError(code, detail, { hint, extra }));
+        const error = new PyralogError(code, detail, { hint, extra });
+        state.rejections.set(partText({ partition: from, name: part }), error);
+        return this.#decideIfAll(id.offset);
       }
       case 'retry':
         this.#desk.raise(vote.clock);
@@ -244,8 +256,10 @@ export class Coordinator {
         return this.#tellAll(id.offset);
       case 'prepared': {
         const needs = vote.needs.flatMap(({ content }) => decodeWork(content).releases);
-        state.votes.set(partText({ partition: from, name: part }), { tx: vote.tx, needs });
-        this.#extend(id.offset, vote.needs);
+        const name = partText({ partition: from, name: part });
+        state.votes.set(name, { tx: vote.tx, needs });
+        state.rejections.delete(name);
+        if (state.rejections.size === 0) this.#extend(id.offset, vote.needs);
         return this.#decideIfAll(id.offset);
       }
     }
@@ -273,8 +287,10 @@ export class Coordinator {
     if (waiting === undefined) return;
     // What goes by it comes after it.
     this.#desk.raise(clock);
-    waiting.hints.add(decodeHints(hints));
-    waiting.askedAt = undefined;
+    const told = decodeHints(hints);
+    waiting.hints.add(told);
+    waiting.doubts.answered(told);
+    if (!waiting.doubts.isWaiting) waiting.askedAt = undefined;
     this.#changed = true;
   }
 
@@ -305,6 +321,7 @@ export class Coordinator {
       hints: new HintsSoFar(),
       since: desk.now,
       notBefore: desk.now,
+      doubts: new Doubts(),
       attempts: 0,
       askedAt: undefined,
     };
@@ -369,6 +386,32 @@ export class Coordinator {
       desk.tell(offset, { kind: 'duplicate', tx: first });
       return undefined;
     }
+    const { doubts, hints } = waiting;
+    if (doubts.isWaiting) {
+      this.#askHolders(waiting);
+      return rough;
+    }
+    const confirmed = doubts.takeConfirmed(hints);
+    if (confirmed !== undefined) throw confirmed.error;
+    try {
+      return this.#tryNow(waiting, rough, isFresh);
+    } catch (error) {
+      if (!isPyralogError(error)) throw error;
+      const { state, schema, partition, partitions, longValues } = desk;
+      const context = { state, schema, partition, partitions, longValues, hints };
+      const foreign = foreignIdentities(document, context);
+      if (foreign.size === 0) throw error;
+      doubts.note(error, foreign, hints);
+      waiting.askedAt = undefined;
+      this.#askHolders(waiting);
+      return rough;
+    }
+  }
+
+  /** The same, of one whose turn it is. */
+  #tryNow(waiting: Waiting, rough: readonly Lock[], isFresh: boolean): readonly Lock[] | undefined {
+    const { document, holder } = waiting;
+    const desk = this.#desk;
     const planned = this.#plan(waiting, holder.start);
     if (planned.kind === 'lookup') {
       this.#ask(waiting, planned.attributes);
@@ -461,8 +504,10 @@ export class Coordinator {
       hints,
       since,
       votes: new Map(),
+      rejections: new Map(),
       dones: new Set(),
       ids,
+      isDoubtful: ids.size > 0,
       sentAt: now,
       begunAt: now,
     });
@@ -482,7 +527,11 @@ export class Coordinator {
 
   #decideIfAll(offset: LogOffset): void {
     const begun = must(this.#table.begun.get(offset), 'it was begun');
-    const { votes, document, ids } = this.#attemptOf(offset);
+    const { votes, rejections, document, ids, isDoubtful } = this.#attemptOf(offset);
+    const [rejection] = rejections.values();
+    // Who knows better than this partition whose entities these are has yet to speak.
+    const isAll = [...begun.parts.keys()].every((name) => votes.has(name) || rejections.has(name));
+    if (rejection !== undefined && (isAll || !isDoubtful)) return this.#refuse(offset, rejection);
     let greatest = begun.holder.start;
     for (const name of begun.parts.keys()) {
       const vote = votes.get(name);
@@ -564,6 +613,7 @@ export class Coordinator {
       hints: state.hints,
       since: state.since,
       notBefore: state.hints.isNew ? now : now + pause,
+      doubts: new Doubts(),
       attempts: attempt,
       askedAt: undefined,
     });
@@ -600,7 +650,16 @@ export class Coordinator {
     if (waiting.askedAt !== undefined && now - waiting.askedAt < RESEND_NANOS) return;
     waiting.askedAt = now;
     const id = { coordinator: partition, offset: waiting.offset };
-    this.#desk.send(SCHEMA_HOME, { kind: 'lookup', id, attributes });
+    this.#desk.send(SCHEMA_HOME, { kind: 'lookup', id, attributes, claims: [] });
+  }
+
+  #askHolders(waiting: Waiting): void {
+    const { now, partition } = this.#desk;
+    if (waiting.askedAt !== undefined && now - waiting.askedAt < RESEND_NANOS) return;
+    waiting.askedAt = now;
+    const id = { coordinator: partition, offset: waiting.offset };
+    for (const [home, claims] of waiting.doubts.unanswered)
+      this.#desk.send(home, { kind: 'lookup', id, attributes: [], claims });
   }
 
   #unanswered(offset: LogOffset): readonly PartitionNo[] {

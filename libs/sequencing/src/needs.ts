@@ -159,6 +159,13 @@ export function needsOfWork(
   return needs;
 }
 
+/** The same to say who holds unique values of this partition. */
+export function needsOfClaims(claims: Iterable<string>, state: CurrentState): Need[] {
+  const needs: Need[] = [];
+  for (const claim of claims) wantEntity(claim, state, needs);
+  return needs;
+}
+
 /** @returns whether it is known */
 function wantEntity(entity: string, state: CurrentState, needs: Need[]): boolean {
   const need: Need = { kind: 'entity', entity };

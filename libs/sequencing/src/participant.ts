@@ -5,7 +5,7 @@ import { NotLoaded } from './current-state.ts';
 import type { Desk } from './desk.ts';
 import { encodeHints } from './hints.ts';
 import { type Holder, isOlder, type LockTable } from './locks.ts';
-import { claimLocks, locksOf } from './plan.ts';
+import { claimLocks, holderOf, locksOf } from './plan.ts';
 import { rejectionOf } from './resolve.ts';
 import { type ResolvedWork, resolveWork, WrongAssumption } from './resolve-work.ts';
 import { stamped } from './stamped.ts';
@@ -27,6 +27,8 @@ export class Participant {
   readonly #lineLocks: LockTable;
   readonly #released: () => void;
   #waiting: WaitingPart[] = [];
+  /** Questions who holds what is promised just now. Volatile as well. */
+  #lookups: LookupMessage[] = [];
   /** What waiting parts are going to lock. */
   readonly #waitingLocks: LockTable;
   #changed = false;
@@ -47,7 +49,7 @@ export class Participant {
   }
 
   get isIdle(): boolean {
-    return this.#waiting.length === 0;
+    return this.#waiting.length === 0 && this.#lookups.length === 0;
   }
 
   /** Whether a part could not be looked at for what is not in memory: the next step has it. */
@@ -64,6 +66,11 @@ export class Participant {
   /** Parts whose state must be known: those that may be resolved in the next step. */
   *works(): Generator<PartWork> {
     for (const { work } of this.#waiting) yield work;
+  }
+
+  /** Claims that were asked for. */
+  *claims(): Generator<string> {
+    for (const { claims } of this.#lookups) yield* claims;
   }
 
   /** A coordinator asks for a promise. */
@@ -111,12 +118,12 @@ export class Participant {
     this.#desk.send(id.coordinator, { kind: 'done', id, part, attempt, from });
   }
 
-  /** A coordinator asks which attributes exist. */
-  lookup({ id, attributes }: LookupMessage): void {
-    const found = new Map<string, StoredDefinition | undefined>();
-    for (const ident of attributes) found.set(ident, this.#desk.schema.attribute(ident));
-    const hints = encodeHints({ attributes: found, holders: new Map() });
-    this.#desk.send(id.coordinator, { kind: 'found', id, clock: this.#desk.clock, hints });
+  /** A coordinator asks which attributes exist, and who holds unique values. */
+  lookup(message: LookupMessage): void {
+    const name = idText(message.id);
+    this.#lookups = this.#lookups.filter(({ id }) => idText(id) !== name);
+    this.#lookups.push(message);
+    this.#changed = true;
   }
 
   /** Something was released that may be waited for. */
@@ -128,6 +135,7 @@ export class Participant {
   advance(): boolean {
     if (!this.#changed) return false;
     this.#changed = false;
+    this.#lookups = this.#lookups.filter((message) => !this.#answer(message));
     const before = this.#waiting;
     this.#waitingLocks.clear();
     this.#waiting = [];
@@ -138,6 +146,26 @@ export class Participant {
       this.#waiting.push(waiting);
     }
     return this.#waiting.length < before.length;
+  }
+
+  /** @returns whether it was answered: what is promised may be decided already, and then is what was asked for */
+  #answer({ id, attributes, claims }: LookupMessage): boolean {
+    const { schema, state, clock } = this.#desk;
+    const reads = claimLocks(claims).map((lock) => ({ ...lock, write: false }));
+    if (this.#table.locks.blocks('', reads)) return false;
+    const found = new Map<string, StoredDefinition | undefined>();
+    for (const ident of attributes) found.set(ident, schema.attribute(ident));
+    const holders = new Map<string, string | undefined>();
+    try {
+      for (const claim of claims) holders.set(claim, holderOf(claim, state));
+    } catch (error) {
+      if (!(error instanceof NotLoaded)) throw error;
+      this.#isWanting = true;
+      return false;
+    }
+    const hints = encodeHints({ attributes: found, holders });
+    this.#desk.send(id.coordinator, { kind: 'found', id, clock, hints });
+    return true;
   }
 
   /** @returns what it will lock, where it has to wait */

@@ -39,7 +39,7 @@ import { CurrentState, type Need, type NeedAnswer } from './current-state.ts';
 import type { Desk, DraftMessage } from './desk.ts';
 import { LockTable } from './locks.ts';
 import { type Contents, LongValues } from './long-values.ts';
-import { needsOf, needsOfPlanned, needsOfWork } from './needs.ts';
+import { needsOf, needsOfClaims, needsOfPlanned, needsOfWork } from './needs.ts';
 import type { Input, Outcome } from './outcome.ts';
 import { Participant } from './participant.ts';
 import { type Hints, NO_HINTS } from './plan.ts';
@@ -305,8 +305,11 @@ export class PartitionSequencer {
       void needs.push(...needsOfWork(work, context, () => false));
     for (const input of inputs) if (input.kind === 'document') planned(input.document, NO_HINTS);
     for (const { document, hints } of this.#coordinator.documents()) planned(document, hints);
-    for (const { message } of messages)
+    for (const { message } of messages) {
       if (message.kind === 'prepare') works(decodeWork(message.content));
+      if (message.kind === 'lookup') needs.push(...needsOfClaims(message.claims, this.#current));
+    }
+    needs.push(...needsOfClaims(this.#participant.claims(), this.#current));
     for (const work of this.#participant.works()) works(work);
     return needs;
   }

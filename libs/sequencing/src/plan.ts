@@ -9,6 +9,7 @@ import {
   type InputCondition,
   type InputOperation,
   type InputValue,
+  isPyralogError,
   isReference,
   isTemporaryId,
   partitionNo,
@@ -22,6 +23,7 @@ import {
   type StoredValue,
   type TransactionDocument,
   type Tx,
+  TX_NONE,
   txEntity,
 } from '@pyralog/model';
 import { Attributes } from './attributes.ts';
@@ -88,6 +90,35 @@ export function plan(document: TransactionDocument, context: PlanContext): Plan 
   const lookup = unknownAttributes(document, said, context);
   if (lookup.length > 0) return { kind: 'lookup', attributes: lookup };
   return new Planner(document, said, context).plan(partition, partitions);
+}
+
+/**
+ * Claims of values that temporary ids are to have and that are at home elsewhere: who holds them decides which entities
+ * these ids are.
+ */
+export function foreignIdentities(
+  document: TransactionDocument,
+  context: Omit<PlanContext, 'start'>,
+): ReadonlyMap<PartitionNo, readonly string[]> {
+  const { partition, partitions, longValues } = context;
+  const placed = { ...context, start: TX_NONE };
+  const claims = new Map<PartitionNo, string[]>();
+  const operations = withMeta(document.operations, document);
+  try {
+    const before = withHints(placed);
+    const defined = definedSchema(operations, before, placed);
+    for (const each of new TemporaryGroups(operations, defined, longValues).claims) {
+      const { attribute, value } = each;
+      const home = homeOfClaim(attribute, value, partitions);
+      if (home === partition || before.attribute(attribute) === undefined) continue;
+      claims.set(home, [...(claims.get(home) ?? []), claimOf(attribute, value).claim]);
+    }
+  } catch (error) {
+    // What is refused for its definitions or types is so whoever holds what.
+    if (isPyralogError(error)) return new Map();
+    throw error;
+  }
+  return claims;
 }
 
 /** Attributes that a document names and nobody here has heard of. At home there are none such. */

@@ -152,6 +152,7 @@ export const coordinationMessage: fc.Arbitrary<CoordinationMessage> = fc.oneof(
     kind: fc.constant('lookup' as const),
     id,
     attributes: fc.array(text, { maxLength: 3 }),
+    claims: fc.array(text, { maxLength: 3 }),
   }),
   fc.record({ kind: fc.constant('found' as const), id, clock: txId, hints: text }),
   fc.record({ kind: fc.constant('progress' as const), from: partition, closed: txId }),
