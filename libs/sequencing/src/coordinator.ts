@@ -25,7 +25,7 @@ import {
   txEntity,
 } from '@pyralog/model';
 import { claimOf, type Release } from './claims.ts';
-import { NotLoaded } from './current-state.ts';
+import { type Need as MemoryNeed, NotLoaded } from './current-state.ts';
 import type { Desk } from './desk.ts';
 import { Doubts } from './doubts.ts';
 import { decodeHints, HintsSoFar } from './hints.ts';
@@ -117,8 +117,8 @@ export class Coordinator {
   #changed = false;
   /** When that is so without an event. */
   #due: bigint | undefined;
-  /** A document could not be looked at for what is not in memory. */
-  #isWanting = false;
+  /** What was not in memory when a document was looked at. */
+  #wanted: MemoryNeed[] = [];
 
   constructor(desk: Desk, table: TransactionTable, waitingParts: LockTable) {
     this.#desk = desk;
@@ -159,9 +159,14 @@ export class Coordinator {
       if (this.#table.begun.get(offset)?.phase === 'retrying') yield attempt;
   }
 
+  /** What the next step must have in memory besides what its documents and messages show. */
+  get wanted(): readonly MemoryNeed[] {
+    return this.#wanted;
+  }
+
   /** When something is due without an event: a pause, a time limit, or a message to be sent again. */
   nextDue(): bigint | undefined {
-    if (this.#isWanting) return this.#desk.now;
+    if (this.#wanted.length > 0) return this.#desk.now;
     let due = this.#due;
     for (const [offset, { sentAt, begunAt }] of this.#attempts) {
       due = least(due, sentAt + RESEND_NANOS);
@@ -225,8 +230,9 @@ export class Coordinator {
   /** Looks at time limits, and at those whose time has come. */
   look(): void {
     const { now } = this.#desk;
-    if (this.#isWanting || (this.#due !== undefined && now >= this.#due)) this.#changed = true;
-    this.#isWanting = false;
+    if (this.#wanted.length > 0 || (this.#due !== undefined && now >= this.#due))
+      this.#changed = true;
+    this.#wanted = [];
     for (const [offset, attempt] of this.#attempts) {
       const phase = this.#table.begun.get(offset)?.phase;
       if (phase === 'preparing' && now - attempt.begunAt >= WAIT_NANOS_MAX) {
@@ -365,7 +371,7 @@ export class Coordinator {
       if (error instanceof NotLoaded) {
         // What was heard in this step shows what else is needed: the next one has it.
         this.#keepPlace(waiting.holder, waiting.document);
-        this.#isWanting = true;
+        this.#wanted.push(error.need);
         return false;
       }
       this.#reject(waiting.offset, error);

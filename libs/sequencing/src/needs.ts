@@ -139,7 +139,8 @@ export function needsOfWork(
       if (!state.knows(need)) needs.push(need);
     }
   }
-  for (const { claim } of [...work.takes, ...work.releases]) wantEntity(claim, state, needs);
+  for (const { claim } of [...work.takes, ...work.releases])
+    if (!isNew(claim)) wantEntity(claim, state, needs);
   for (const operation of work.operations) {
     const { entity } = operation;
     if (isNew(entity)) continue;

@@ -1,7 +1,7 @@
 import { encodeFacts, type Lock, type TransactionPart } from '@pyralog/format';
 import type { DecisionMessage, LookupMessage, PrepareMessage, Vote } from '@pyralog/format';
 import type { StoredDefinition } from '@pyralog/model';
-import { NotLoaded } from './current-state.ts';
+import { type Need, NotLoaded } from './current-state.ts';
 import type { Desk } from './desk.ts';
 import { encodeHints } from './hints.ts';
 import { type Holder, isOlder, type LockTable } from './locks.ts';
@@ -32,7 +32,8 @@ export class Participant {
   /** What waiting parts are going to lock. */
   readonly #waitingLocks: LockTable;
   #changed = false;
-  #isWanting = false;
+  /** What was not in memory when a part was looked at. */
+  #wanted: Need[] = [];
 
   constructor(
     desk: Desk,
@@ -52,15 +53,15 @@ export class Participant {
     return this.#waiting.length === 0 && this.#lookups.length === 0;
   }
 
-  /** Whether a part could not be looked at for what is not in memory: the next step has it. */
-  get isWanting(): boolean {
-    return this.#isWanting;
+  /** What the next step must have in memory besides what its parts show: then they are looked at again. */
+  get wanted(): readonly Need[] {
+    return this.#wanted;
   }
 
   /** Looks at what could not be looked at before. */
   look(): void {
-    if (this.#isWanting) this.#changed = true;
-    this.#isWanting = false;
+    if (this.#wanted.length > 0) this.#changed = true;
+    this.#wanted = [];
   }
 
   /** Parts whose state must be known: those that may be resolved in the next step. */
@@ -160,7 +161,7 @@ export class Participant {
       for (const claim of claims) holders.set(claim, holderOf(claim, state));
     } catch (error) {
       if (!(error instanceof NotLoaded)) throw error;
-      this.#isWanting = true;
+      this.#wanted.push(error.need);
       return false;
     }
     const hints = encodeHints({ attributes: found, holders });
@@ -185,7 +186,7 @@ export class Participant {
       resolved = resolveWork(work, context, undefined);
     } catch (error) {
       if (error instanceof NotLoaded) {
-        this.#isWanting = true;
+        this.#wanted.push(error.need);
         return locks;
       }
       if (error instanceof WrongAssumption)

@@ -265,7 +265,7 @@ export class PartitionSequencer {
 
   /** When a step is due though nothing has come, by the wall clock. */
   get nextDue(): bigint | undefined {
-    if (this.#participant.isWanting) return this.#now;
+    if (this.#participant.wanted.length > 0) return this.#now;
     const due = this.#coordinator.nextDue();
     if (!this.#hasProgress) return due;
     const progress = this.#progress.at + PROGRESS_NANOS;
@@ -311,6 +311,8 @@ export class PartitionSequencer {
     }
     needs.push(...needsOfClaims(this.#participant.claims(), this.#current));
     for (const work of this.#participant.works()) works(work);
+    for (const need of [...this.#coordinator.wanted, ...this.#participant.wanted])
+      if (!this.#current.knows(need)) needs.push(need);
     return needs;
   }
 

@@ -75,7 +75,7 @@ export type Plan =
       readonly others: ReadonlyMap<PartitionNo, PartWork>;
       /** By temporary id. */
       readonly ids: ReadonlyMap<string, string>;
-      /** Entities that begin with the transaction, so that nothing of them is in force. */
+      /** Entities, and claims, that begin with the transaction, so that nothing of them is in force. */
       readonly isNew: (entity: string) => boolean;
     };
 
@@ -177,6 +177,8 @@ class Planner {
   readonly #temporary: TemporaryIds;
   readonly #attributes: Attributes;
   readonly #drafts = new Map<PartitionNo, Draft>();
+  /** Of values that refer to what begins with the transaction: nobody can hold them. */
+  readonly #newClaims = new Set<string>();
 
   constructor(
     document: TransactionDocument,
@@ -218,7 +220,7 @@ class Planner {
       own: work,
       others: works,
       ids: this.#temporary.all(),
-      isNew: (entity) => this.#temporary.isNew(entity),
+      isNew: (entity) => this.#temporary.isNew(entity) || this.#newClaims.has(entity),
     };
   }
 
@@ -345,6 +347,8 @@ class Planner {
     const draft = this.#draft(home);
     this.#useKnown(draft, ident);
     const claim = claimOf(ident, value);
+    if (!isReference(value) && value.type === 'ref' && this.#temporary.isNew(value.value))
+      this.#newClaims.add(claim.claim);
     const other = draft.takes.get(claim.claim);
     if (other !== undefined && other.entity !== entity)
       throw uniqueConflict(claim, entity, other.entity);
@@ -353,6 +357,7 @@ class Planner {
 
   /** Who must give the value up in this transaction. @throws unique-conflict where it does not */
   #giver(claim: Claim, home: PartitionNo, entity: string): string | undefined {
+    if (this.#newClaims.has(claim.claim)) return undefined;
     const holder = this.#knownHolder(claim.claim, home);
     if (holder === undefined || holder === entity) return undefined;
     const mayGiveUp = this.#operations.some(
