@@ -264,8 +264,11 @@ class Planner {
       return;
     }
     const definition = this.#attributes.find(operation.attribute);
-    // Nothing is in force of an attribute that nobody has used.
-    if (definition === undefined) return;
+    if (definition === undefined) {
+      // Nothing is in force of an attribute that nobody has used; and nobody may begin to, in between.
+      this.#draft(SCHEMA_HOME).absent.add(operation.attribute);
+      return;
+    }
     this.#use(draft, definition);
     const resolved = this.#resolved({ ...operation, entity }, definition);
     draft.operations.push(resolved);

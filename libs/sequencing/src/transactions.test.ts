@@ -42,7 +42,8 @@ const operation = fc.oneof(
     arbitrary: fc.record({
       op: fc.constant('retract'),
       entity,
-      attribute: fc.constantFrom('x', 'tags', 'mail'),
+      // Also one that may not be there yet.
+      attribute: fc.constantFrom('x', 'tags', 'mail', 'late'),
     }),
   },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('retractEntity'), entity }) },
