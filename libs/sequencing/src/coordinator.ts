@@ -211,13 +211,14 @@ export class Coordinator {
     else this.#enter(offset, document);
   }
 
-  /** Does what can be done. @returns whether anything was */
+  /** Does what can be done. @returns whether anything was, or was released */
   advance(): boolean {
     let isAnything = false;
     while (this.#changed || this.#mayArrive) {
       if (this.#changed) {
         this.#changed = false;
-        isAnything = this.#lookAtAll() || isAnything;
+        this.#lookAtAll();
+        isAnything = true;
       }
       if (!this.#mayArrive) continue;
       const next = must(this.#arrivals.shift(), 'one has arrived');
@@ -341,8 +342,7 @@ export class Coordinator {
     this.lineLocks.add(holder, holder.id, roughLocks(document));
   }
 
-  #lookAtAll(): boolean {
-    const before = this.#line.length;
+  #lookAtAll(): void {
     this.lineLocks.clear();
     for (const [offset, { document }] of this.#attempts) {
       const begun = this.#table.begun.get(offset);
@@ -351,7 +351,6 @@ export class Coordinator {
     this.#line = this.#line.filter((waiting) => !this.#try(waiting, false));
     this.#due = undefined;
     for (const waiting of this.#line) this.#due = least(this.#due, this.#dueOf(waiting));
-    return this.#line.length < before;
   }
 
   #dueOf({ notBefore, since, askedAt }: Waiting): bigint {

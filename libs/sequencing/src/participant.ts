@@ -29,8 +29,9 @@ export class Participant {
   #waiting: WaitingPart[] = [];
   /** Questions who holds what is promised just now. Volatile as well. */
   #lookups: LookupMessage[] = [];
-  /** What waiting parts are going to lock. */
+  /** What waiting parts are going to lock, and which parts these are. */
   readonly #waitingLocks: LockTable;
+  #inTheWay: ReadonlySet<string> = new Set();
   #changed = false;
   /** What was not in memory when a part was looked at. */
   #wanted: Need[] = [];
@@ -146,7 +147,12 @@ export class Participant {
       this.#waitingLocks.add(waiting.holder, preparedText(waiting.message), locks);
       this.#waiting.push(waiting);
     }
-    return this.#waiting.length < before.length;
+    const inTheWay = new Set(this.#waiting.map(({ message }) => preparedText(message)));
+    const isAnyGone = [...this.#inTheWay].some((name) => !inTheWay.has(name));
+    this.#inTheWay = inTheWay;
+    // Younger documents of this partition may be in line behind it.
+    if (isAnyGone) this.#released();
+    return isAnyGone || this.#waiting.length < before.length;
   }
 
   /** @returns whether it was answered: what is promised may be decided already, and then is what was asked for */
