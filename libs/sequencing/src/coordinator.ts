@@ -24,7 +24,7 @@ import {
   type Tx,
   txEntity,
 } from '@pyralog/model';
-import { claimOf, type Release } from './claims.ts';
+import { claimOf, type Release, type Take } from './claims.ts';
 import { type Need as MemoryNeed, NotLoaded } from './current-state.ts';
 import type { Desk } from './desk.ts';
 import { Doubts } from './doubts.ts';
@@ -89,6 +89,8 @@ interface Attempt {
   /** Parts that have done what was decided. */
   readonly dones: Set<string>;
   readonly ids: ReadonlyMap<string, string>;
+  /** Unique values at home here, for what a refusal says. */
+  readonly takes: readonly Take[];
   /** It goes by who holds values elsewhere, which may be otherwise. */
   readonly isDoubtful: boolean;
   /** When participants were told something last. */
@@ -192,6 +194,7 @@ export class Coordinator {
         rejections: new Map(),
         dones: new Set(),
         ids: new Map(),
+        takes: [],
         isDoubtful: true,
         sentAt: now,
         begunAt: now,
@@ -434,7 +437,7 @@ export class Coordinator {
     }
     for (const older of this.#waitingParts.inTheWay(holder.id, [...locks, ...claims]))
       if (isOlder(older, holder)) return [...locks, ...claims];
-    this.#begin(waiting, planned.ids, resolved, parts, [...locks, ...claims]);
+    this.#begin(waiting, planned, resolved, parts, [...locks, ...claims]);
     return undefined;
   }
 
@@ -485,14 +488,14 @@ export class Coordinator {
 
   #begin(
     { document, hints, since, offset, holder, attempts }: Waiting,
-    ids: ReadonlyMap<string, string>,
+    { own, ids }: Plan & { readonly kind: 'work' },
     { facts }: ResolvedWork,
     parts: readonly TransactionPart[],
     locks: readonly Lock[],
   ): void {
     const { now } = this.#desk;
     this.#desk.contentsOf(facts);
-    const own = ids.size === 0 ? facts : withStart(facts, holder.start);
+    const written = ids.size === 0 ? facts : withStart(facts, holder.start);
     this.#desk.emit({
       kind: 'begin',
       offset,
@@ -501,7 +504,7 @@ export class Coordinator {
       document: utf8Encode(printDocument(document)),
       contentHash: document.contentHash,
       parts,
-      facts: encodeFacts(own),
+      facts: encodeFacts(written),
       locks,
     });
     this.#attempts.set(offset, {
@@ -512,6 +515,7 @@ export class Coordinator {
       rejections: new Map(),
       dones: new Set(),
       ids,
+      takes: own.takes,
       isDoubtful: ids.size > 0,
       sentAt: now,
       begunAt: now,
@@ -532,7 +536,7 @@ export class Coordinator {
 
   #decideIfAll(offset: LogOffset): void {
     const begun = must(this.#table.begun.get(offset), 'it was begun');
-    const { votes, rejections, document, ids, isDoubtful } = this.#attemptOf(offset);
+    const { votes, rejections, document, ids, takes, isDoubtful } = this.#attemptOf(offset);
     const [rejection] = rejections.values();
     // Who knows better than this partition whose entities these are has yet to speak.
     const isAll = [...begun.parts.keys()].every((name) => votes.has(name) || rejections.has(name));
@@ -544,7 +548,7 @@ export class Coordinator {
       if (vote.tx > greatest) greatest = vote.tx;
     }
     const desk = this.#desk;
-    const taken = this.#notGivenUp(begun, votes);
+    const taken = this.#notGivenUp(begun, votes, takes);
     if (taken !== undefined) return this.#refuse(offset, taken);
     if (desk.schema.mode === 'live' && greatest > desk.now + CLOCK_SKEW_MAX)
       return this.#refuse(offset, clocksApart(greatest - desk.now));
@@ -564,7 +568,11 @@ export class Coordinator {
   }
 
   /** Why a value that is taken from an entity that lies elsewhere stays with it: nothing here or there gives it up. */
-  #notGivenUp(begun: Begun, votes: Attempt['votes']): PyralogError | undefined {
+  #notGivenUp(
+    begun: Begun,
+    votes: Attempt['votes'],
+    takes: readonly Take[],
+  ): PyralogError | undefined {
     const { partition, partitions } = this.#desk;
     const given = new Set<string>();
     for (const { needs } of votes.values())
@@ -580,7 +588,9 @@ export class Coordinator {
       if (operation !== 'retract' || !isClaimEntity(entity)) continue;
       if (own.every((fact) => fact.entity !== entity || fact.operation === 'retract')) continue;
       const holder = holderNamed(value);
-      if (isKept(entity, holder, partition)) return stillHeld(holder);
+      if (!isKept(entity, holder, partition)) continue;
+      const taker = takes.find(({ claim }) => claim === entity);
+      return taker === undefined ? stillHeld(holder) : uniqueConflict(taker, taker.entity, holder);
     }
     for (const { partition: home, content } of begun.parts.values()) {
       for (const take of decodeWork(content).takes)
