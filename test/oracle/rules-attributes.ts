@@ -6,7 +6,6 @@ import {
   type InputOperation,
   type InputValue,
   isValueType,
-  PyralogError,
   type Tx,
   type Value,
   type ValueType,
@@ -91,11 +90,8 @@ export function withInferred(
   const use = (ident: string, input: InputValue | null, many: boolean): void => {
     if (input === null || defined(ident) !== undefined) return;
     if (defined.strict && !ident.startsWith('tx/')) {
-      reasons.try(() => {
-        throw new PyralogError('attribute-unknown', `${JSON.stringify(ident)} is not defined.`, {
-          extra: { attribute: ident },
-        });
-      });
+      const detail = `${JSON.stringify(ident)} is not defined, and the database is strict.`;
+      reasons.add('attribute-unknown', detail, { extra: { attribute: ident } });
     }
     const known = uses.get(ident) ?? { inputs: [], many: false };
     uses.set(ident, { inputs: [...known.inputs, input], many: known.many || many });

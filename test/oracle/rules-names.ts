@@ -7,7 +7,7 @@ import {
   PyralogError,
   txEntity,
 } from '@pyralog/model';
-import { type Given, textOf, typed } from './rules.ts';
+import { type Given, type Reasons, textOf, typed } from './rules.ts';
 import type { Definitions } from './rules-attributes.ts';
 
 /** An identity value that a temporary id is to have. */
@@ -28,7 +28,7 @@ export class Names {
   /**
    * @param known before the document
    * @param defined with its own definitions
-   * @throws unique-conflict where the values of one entity belong to two, type-mismatch
+   * @param reasons are added to where the values of one entity belong to two, or have another type
    */
   constructor(
     operations: readonly InputOperation[],
@@ -36,9 +36,10 @@ export class Names {
     known: Definitions,
     defined: Definitions,
     { tx, mint }: Given,
+    reasons: Reasons,
   ) {
     this.#own = txEntity(tx);
-    const claims = claimsOf(operations, defined);
+    const claims = claimsOf(operations, defined, reasons);
     const ids = [
       ...new Set(
         operations
@@ -55,7 +56,7 @@ export class Names {
           if (fact.attribute === attribute && textOf(fact.value) === text) holders.add(fact.entity);
       }
       if (holders.size > 1)
-        throw new PyralogError(
+        reasons.add(
           'unique-conflict',
           `The identity values of ${JSON.stringify(group[0])} belong to ${[...holders].map((each) => JSON.stringify(each)).join(' and ')}.`,
           { extra: { entity: group[0], entities: [...holders] } },
@@ -78,15 +79,19 @@ export class Names {
   }
 }
 
-function claimsOf(operations: readonly InputOperation[], defined: Definitions): Claim[] {
+function claimsOf(
+  operations: readonly InputOperation[],
+  defined: Definitions,
+  reasons: Reasons,
+): Claim[] {
   return operations.flatMap((operation) => {
     if (operation.op !== 'assert') return [];
     const { entity: id, attribute } = operation;
     const rule = defined(attribute);
     if (!isTemporaryId(id) || id === OWN_TX_ENTITY || rule?.unique !== 'identity') return [];
-    const value = typed(operation.value, rule);
+    const value = reasons.try(() => typed(operation.value, rule));
     // A ref to what is new finds nothing.
-    if (value.type === 'ref' && isTemporaryId(value.value)) return [];
+    if (value === undefined || (value.type === 'ref' && isTemporaryId(value.value))) return [];
     return [{ id, attribute, text: textOf(value) }];
   });
 }

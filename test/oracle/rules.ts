@@ -94,8 +94,7 @@ export function meaningOf(document: TransactionDocument, before: Before, given: 
     ...document.operations.filter((operation) => !isDefinition(operation)),
     ...metaOperations(document),
   ];
-  const names = reasons.try(() => new Names(operations, before.inForce, known, defined, given));
-  if (names === undefined) return { kind: 'refused', reasons: reasons.all };
+  const names = new Names(operations, before.inForce, known, defined, given, reasons);
   const inferred = withInferred(operations, defined, reasons);
   const wants = new Wants(held, inferred.rules, (name) => names.entityOf(name), given.tx, reasons);
   wants.take(operations).take(keyOperations(document));
@@ -196,7 +195,7 @@ function checkCondition(
       const current = held.values(entity, condition.attribute).map(textOf);
       if (current.length !== wanted.size || current.some((text) => !wanted.has(text)))
         fail(
-          `${JSON.stringify(condition.attribute)} is ${current.join()}, not ${[...wanted].join()}`,
+          `${JSON.stringify(condition.attribute)} is ${listed(current)}, not ${listed([...wanted])}`,
         );
       return;
     }
@@ -206,6 +205,10 @@ function checkCondition(
 /** @throws type-mismatch */
 export function typed(input: InputValue, rule: Rule | undefined): Value {
   return rule === undefined ? input.value : coerceValue(input, rule);
+}
+
+function listed(texts: readonly string[]): string {
+  return texts.join(', ') || 'absent';
 }
 
 /** What is wanted of one attribute of one entity by all operations together. */
@@ -292,14 +295,16 @@ class Wants {
     const { ident: attribute } = rule;
     const extra = { entity, attribute };
     if (rule.cardinality === 'many')
-      throw new PyralogError('document-invalid', `${attribute} has many values.`, { extra });
+      this.#reasons.add('document-invalid', `${JSON.stringify(attribute)} has many values.`, {
+        extra,
+      });
     const old = operation.old === null ? null : this.#valueOf(operation.old, rule);
     const next = operation.new === null ? null : this.#valueOf(operation.new, rule);
     const current = this.#held.values(entity, attribute).map(textOf);
     if (old === null ? current.length > 0 : !current.includes(textOf(old)))
       this.#reasons.add(
         'cas-failed',
-        `${JSON.stringify(attribute)} of ${JSON.stringify(entity)} is ${current.join() || 'absent'}.`,
+        `${JSON.stringify(attribute)} of ${JSON.stringify(entity)} is ${listed(current)}, not ${listed(old === null ? [] : [textOf(old)])}.`,
         { extra },
       );
     want.swapsTo.add(next === null ? '' : textOf(next));
