@@ -123,20 +123,22 @@ class Documents {
   }
 
   ofOne(): BenchDocument {
-    return this.#document([this.#entity(this.#next)], 2);
+    return this.#document([this.#entity()], 2);
   }
 
   ofTwo(): BenchDocument {
-    return this.#document([this.#entity(this.#next), this.#entity(this.#next + 1)], 4);
+    return this.#document([this.#entity(), this.#entity()], 4);
   }
 
-  #entity(at: number): string {
+  /** No two of those in flight are the same. */
+  #entity(): string {
+    const at = this.#next++;
     const own = this.#entities[at % this.#entities.length] ?? [];
     return own[Math.floor(at / this.#entities.length) % own.length] ?? '';
   }
 
   #document(entities: readonly string[], facts: number): BenchDocument {
-    const n = this.#next++;
+    const n = this.#next;
     return { bytes: bytesOf(...entities.map((entity) => ({ entity, n }))), facts };
   }
 }

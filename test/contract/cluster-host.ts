@@ -13,6 +13,7 @@ import { databaseInfo } from '../../services/pyralog/src/database-settings.ts';
 import type { ClusterPorts } from '../../services/pyralog/src/cluster/ports.ts';
 import type { Role } from '../../services/pyralog/src/cluster/role.ts';
 import { startIndexer, startSequencer } from '../../services/pyralog/src/cluster/roles.ts';
+import type { StepListener } from '../../services/pyralog/src/sequencer-metrics.ts';
 
 /** One process of every role of a cluster, in this one, over the same ports. */
 export class ClusterOfOne implements DatabaseHost {
@@ -37,12 +38,14 @@ export class ClusterOfOne implements DatabaseHost {
   /**
    * @param onTrouble told of what fails behind the scenes, and of its recovery
    * @param log another than the default, where a test breaks it
+   * @param steps told of what is committed
    */
   static async start(
     threads: Threads,
     cutRule: CutRule,
     onTrouble: (what: string, error?: unknown) => void,
     log: Log = new MemoryLog(),
+    steps?: StepListener,
   ): Promise<ClusterOfOne> {
     const objects = new MemoryObjects();
     const ports: ClusterPorts = {
@@ -59,6 +62,7 @@ export class ClusterOfOne implements DatabaseHost {
       onFailure: onTrouble,
       onRecovery: onTrouble,
       onVoid: onTrouble,
+      steps,
     };
     return new ClusterOfOne(ports, threads);
   }

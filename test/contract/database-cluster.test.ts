@@ -4,6 +4,7 @@ import { afterAll, afterEach, expect } from 'vitest';
 import { ClusterOfOne } from './cluster-host.ts';
 import { databaseContract } from './database.ts';
 import { SharedThread } from './shared-thread.ts';
+import { semanticsContract, stagesOf } from './database-semantics.ts';
 
 const threads = new SharedThread();
 afterAll(() => threads[Symbol.asyncDispose]());
@@ -28,3 +29,8 @@ async function makeSingle(): Promise<DatabaseHost> {
 }
 
 databaseContract('the database of a cluster on one partition with small runs', makeSingle);
+
+semanticsContract(
+  'the database of a cluster',
+  stagesOf(() => make(DEFAULT_CUT)),
+);

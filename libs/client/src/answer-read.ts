@@ -17,6 +17,7 @@ import {
 import type {
   AttributeValues,
   Answer,
+  CommitExplanation,
   CommitResult,
   DiffPage,
   EntityAnswer,
@@ -84,6 +85,32 @@ export class AnswerFields {
     const value = this.#object.get(name);
     const count = value instanceof JsonNumber ? Number(value.text) : Number.NaN;
     return Number.isSafeInteger(count) ? count : this.#refuse(name, 'a whole number');
+  }
+
+  number(name: string): number {
+    const value = this.#object.get(name);
+    return value instanceof JsonNumber ? Number(value.text) : this.#refuse(name, 'a number');
+  }
+
+  optionalNumber(name: string): number | undefined {
+    return this.#object.get(name) === undefined ? undefined : this.number(name);
+  }
+
+  counts(name: string): readonly number[] {
+    const value = this.#object.get(name);
+    if (!Array.isArray(value)) return this.#refuse(name, 'an array of whole numbers');
+    return value.map((each: Json) => {
+      const count = each instanceof JsonNumber ? Number(each.text) : Number.NaN;
+      return Number.isSafeInteger(count) ? count : this.#refuse(name, 'an array of whole numbers');
+    });
+  }
+
+  object<T>(name: string, read: (fields: AnswerFields) => T): T {
+    return read(fieldsOf(this.#object.get(name) ?? null, name));
+  }
+
+  optional<T>(name: string, read: (fields: AnswerFields) => T): T | undefined {
+    return this.#object.get(name) === undefined ? undefined : this.object(name, read);
   }
 
   oneOf<T extends string>(name: string, allowed: readonly T[]): T {
@@ -232,6 +259,21 @@ export function readCommit(fields: AnswerFields): CommitResult {
     facts: fields.list('facts', readFact),
     ids,
     duplicate: fields.flag('duplicate'),
+    explain: fields.optional('explain', readExplanation),
+  };
+}
+
+function readExplanation(fields: AnswerFields): CommitExplanation {
+  return {
+    partitions: fields.counts('partitions'),
+    attempts: fields.count('attempts'),
+    millis: fields.object('millis', (millis) => ({
+      publish: millis.number('publish'),
+      wait: millis.optionalNumber('wait'),
+      prepare: millis.optionalNumber('prepare'),
+      commit: millis.number('commit'),
+      total: millis.number('total'),
+    })),
   };
 }
 

@@ -124,6 +124,43 @@ export interface CommitResult {
   readonly ids: ReadonlyMap<string, string>;
   /** The idempotency key was seen before: this is the first result. */
   readonly duplicate: boolean;
+  /** Where it was asked for, and not of a duplicate: nothing was done for that. */
+  readonly explain?: CommitExplanation | undefined;
+}
+
+/** What is told of a commit besides its result. */
+export interface TransactOptions {
+  /** Where its time went; default false. */
+  readonly explain?: boolean | undefined;
+}
+
+/** Where the time of a commit went. */
+export interface CommitExplanation {
+  /** Those that it reads or writes: the coordinator, where it arrived, and then the others, rising. */
+  readonly partitions: readonly number[];
+  /** The one that was committed, and those before it that gave way to other transactions. */
+  readonly attempts: number;
+  readonly millis: CommitMillis;
+}
+
+/**
+ * Milliseconds by stage, to a thousandth. `wait` and `prepare` are by the clock of the coordinator, the others by that of who
+ * answers.
+ */
+export interface CommitMillis {
+  /** Until the document was in the input of its partition; 0 in one process. */
+  readonly publish: number;
+  /**
+   * In line behind others that use the same, for what other partitions know of the schema, and in attempts that gave way.
+   * Undefined where it is not known, and a part of `commit`: of one partition in a cluster, and in import mode.
+   */
+  readonly wait?: number | undefined;
+  /** Asking the other partitions, until all had promised; 0 where there are none. Undefined in import mode. */
+  readonly prepare?: number | undefined;
+  /** The rest: taking turns with all that arrives, and until it was durable and known to who answers. */
+  readonly commit: number;
+  /** All of it. */
+  readonly total: number;
 }
 
 /** Where a feed begins and what it tells. */
@@ -230,7 +267,7 @@ export interface Database extends AsyncDisposable {
    * Commits one transaction document (UTF-8 JSON, design section 3) and resolves when it is durable.
    * Calls are taken in order; any number may be in flight.
    */
-  transact(document: Uint8Array): Promise<CommitResult>;
+  transact(document: Uint8Array, options?: TransactOptions): Promise<CommitResult>;
   entity(id: string, options?: ReadOptions): Promise<EntityAnswer>;
   history(id: string, query?: HistoryQuery, options?: ReadOptions): Promise<FactsPage>;
   /** Facts in force, in index order. */

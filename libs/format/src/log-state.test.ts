@@ -214,6 +214,7 @@ const begin = (offset: typeof five, attempt: number): Item => ({
   offset,
   attempt,
   start: tx(1024n),
+  begun: tx(1024n),
   document: nothing,
   contentHash: '',
   parts: [],
@@ -231,6 +232,7 @@ const decided = (offset: typeof five): Item => ({
   offset,
   attempt: 1,
   start: tx(1024n),
+  begun: tx(1024n),
   tx: tx(2048n),
   participants: [],
   from: 0,
@@ -317,4 +319,9 @@ test('a record that turns out to lie elsewhere is open there', () => {
   const moved = movedOpen(state.open, logOffset(2), logOffset(8));
   expect(moved.begun).toEqual([{ offset: 5, start: 1024n, records: [1, 8] }]);
   expect(moved.prepared).toEqual([{ id, part: '', start: 1024n, record: 8 }]);
+});
+
+test('a new owner gives no time that an attempt began at', () => {
+  const later = { ...begin(five, 2), begun: tx(8192n) };
+  expect(fold(logOf([begin(five, 1)], [retry(five, 1)], [later])).state.clock).toBe(8192n);
 });

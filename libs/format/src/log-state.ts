@@ -82,6 +82,7 @@ function clockAfter(clock: Tx, record: ItemsRecord): Tx {
   for (const item of record.items) {
     if ('tx' in item) last = maxTx(last, item.tx);
     if ('start' in item) last = maxTx(last, item.start);
+    if ('begun' in item) last = maxTx(last, item.begun);
   }
   return last;
 }

@@ -36,15 +36,14 @@ const SWEPT_PER_WRITTEN = 4;
 const SWEPT_MIN = 64;
 
 /**
- * Something was asked for that is not in memory: a defect, but where it shows only within a step what is needed. Then
- * whatever asked waits for the next one.
+ * Something was asked for that is not in memory: a defect, but where it shows only by planning or within a step what is
+ * needed. Then whatever asked waits until it is there.
  */
 export class NotLoaded extends AssertionError {
-  /** What must be loaded first. */
   readonly need: Need;
 
-  constructor(what: string, need: Need) {
-    super(what);
+  constructor(need: Need) {
+    super(`what is asked for is loaded before: ${need.kind}`);
     this.need = need;
   }
 }
@@ -102,10 +101,8 @@ export class CurrentState {
   /** The facts in force of an entity; they must be known. */
   entity(id: string): EntityState {
     const entity = this.#entities.get(id);
-    if (!(entity?.based ?? this.#entitiesComplete)) {
-      const need: Need = { kind: 'entity', entity: id };
-      throw new NotLoaded('an entity is loaded before it is asked for', need);
-    }
+    if (!(entity?.based ?? this.#entitiesComplete))
+      throw new NotLoaded({ kind: 'entity', entity: id });
     if (entity === undefined) return NO_ENTITY;
     entity.used = true;
     return entity;
@@ -119,20 +116,15 @@ export class CurrentState {
   /** Who holds a unique value; it must be known. */
   ownerOf(attribute: string, value: StoredValue): string | undefined {
     const owners = this.#ownersOf(attribute);
-    if (!owners.knows(value)) {
-      const need: Need = { kind: 'owner', attribute, value };
-      throw new NotLoaded('an owner is loaded before it is asked for', need);
-    }
+    if (!owners.knows(value)) throw new NotLoaded({ kind: 'owner', attribute, value });
     return owners.of(value);
   }
 
   /** tx of the newest fact of an entity or of one attribute of it; it must be known. */
   lastTxOf(id: string, attribute: string | undefined): Tx | undefined {
     const entity = this.#entities.get(id) ?? (this.#entitiesComplete ? NO_ENTITY : undefined);
-    if (entity?.knowsLastTx(attribute) !== true) {
-      const need: Need = { kind: 'lastTx', entity: id, attribute };
-      throw new NotLoaded('a last tx is loaded before it is asked for', need);
-    }
+    if (entity?.knowsLastTx(attribute) !== true)
+      throw new NotLoaded({ kind: 'lastTx', entity: id, attribute });
     entity.used = true;
     return entity.lastTx(attribute);
   }
@@ -140,10 +132,7 @@ export class CurrentState {
   /** Whether an attribute has or had any fact; it must be known. */
   hasFacts(attribute: string): boolean {
     const known = this.#hasFacts.get(attribute);
-    if (known === undefined && !this.#began) {
-      const need: Need = { kind: 'hasFacts', attribute };
-      throw new NotLoaded('the use of an attribute is loaded before it is asked for', need);
-    }
+    if (known === undefined && !this.#began) throw new NotLoaded({ kind: 'hasFacts', attribute });
     return known === true;
   }
 

@@ -131,7 +131,8 @@ export function needsOfWork(
       if (!state.knows(need)) needs.push(need);
     }
   }
-  for (const { claim } of [...work.takes, ...work.releases]) wantEntity(claim, state, needs);
+  for (const { claim } of [...work.takes, ...work.releases])
+    if (!isNew(claim)) wantEntity(claim, state, needs);
   for (const operation of work.operations) {
     const { entity } = operation;
     if (isNew(entity)) continue;
@@ -148,6 +149,13 @@ export function needsOfWork(
       }
     }
   }
+  return needs;
+}
+
+/** The same to say who holds unique values of this partition. */
+export function needsOfClaims(claims: Iterable<string>, state: CurrentState): Need[] {
+  const needs: Need[] = [];
+  for (const claim of claims) wantEntity(claim, state, needs);
   return needs;
 }
 

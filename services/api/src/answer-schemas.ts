@@ -181,6 +181,44 @@ export const schemaSchema: z.ZodType = z
     ],
   });
 
+const millis = z.number().nonnegative();
+const explanationSchema: z.ZodType = z
+  .strictObject({
+    partitions: z
+      .array(z.int())
+      .meta({ description: 'The coordinator, where it arrived, and then the others, rising.' }),
+    attempts: z.int().meta({
+      description: 'Those before the last gave way to other transactions, and began again.',
+    }),
+    millis: z
+      .strictObject({
+        publish: millis.meta({ description: 'Until it was in the input of its partition.' }),
+        wait: millis.optional().meta({
+          description:
+            'In line behind others that use the same, and in attempts that gave way. Left out where it is not known, and a part of `commit`: of one partition in a cluster, and in import mode.',
+        }),
+        prepare: millis.optional().meta({
+          description:
+            'Asking the other partitions, until all had promised. Left out in import mode.',
+        }),
+        commit: millis.meta({ description: 'The rest, until it was durable and known.' }),
+        total: millis,
+      })
+      .meta({ description: 'By stage, to a thousandth.' }),
+  })
+  .meta({
+    id: 'Explanation',
+    description:
+      'Where the time of a commit went. With `explain=true`, and not of a duplicate, for which nothing was done.',
+    examples: [
+      {
+        partitions: [2, 0],
+        attempts: 1,
+        millis: { publish: 0, wait: 0, prepare: 1.512, commit: 1.204, total: 2.716 },
+      },
+    ],
+  });
+
 export const commitSchema: z.ZodType = z
   .strictObject({
     tx,
@@ -190,6 +228,7 @@ export const commitSchema: z.ZodType = z
     duplicate: z
       .boolean()
       .meta({ description: 'The idempotency key was seen before: this is the first result.' }),
+    explain: explanationSchema.optional(),
   })
   .meta({
     id: 'Commit',

@@ -1,5 +1,5 @@
 import { must } from '@pyralog/base';
-import type { CommitResult, Trouble } from '@pyralog/client';
+import type { CommitResult, TransactOptions, Trouble } from '@pyralog/client';
 import type { DatabaseInfo } from '@pyralog/format';
 import {
   parseDocument,
@@ -12,6 +12,7 @@ import { Partitions } from '@pyralog/reading';
 import { longValuesOf, type Outcome, type Sent } from '@pyralog/sequencing';
 import { Doors } from './doors.ts';
 import { commitsOf, EmbeddedPartition, type EmbeddedPorts } from './embedded-partition.ts';
+import { explanation } from './explanation.ts';
 import { ownFacts, ReadingDatabase } from './reading-database.ts';
 
 export type { EmbeddedPorts } from './embedded-partition.ts';
@@ -53,13 +54,26 @@ export class EmbeddedDatabase extends ReadingDatabase {
     return opened.database;
   }
 
-  async transact(document: Uint8Array): Promise<CommitResult> {
+  async transact(
+    document: Uint8Array,
+    { explain = false }: TransactOptions = {},
+  ): Promise<CommitResult> {
+    const { clock } = this.#ports;
+    const since = clock.monotonicMillis();
     const parsed = parseDocument(document);
     const door = this.#doors.of(parsed, this.mode);
     const outcome = await this.#at(door).submit(parsed, document.length);
     switch (outcome.kind) {
       case 'committed':
-        return this.#committed(parsed, door, outcome);
+        return {
+          ...(await this.#committed(parsed, door, outcome)),
+          explain: explain
+            ? explanation(door, outcome.participants, outcome.effort, {
+                publish: 0,
+                total: clock.monotonicMillis() - since,
+              })
+            : undefined,
+        };
       case 'duplicate':
         return this.firstResult(parsed, outcome.tx);
       case 'rejected':

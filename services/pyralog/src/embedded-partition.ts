@@ -25,6 +25,7 @@ import { IdleClosing } from './idle-closing.ts';
 import { runIndexerThread } from './indexer-thread.ts';
 import { leaderIndex } from './leader-index.ts';
 import { noRoom, WAITING_MAX } from './overload.ts';
+import type { StepListener } from './sequencer-metrics.ts';
 import { healthOf, troubleOf, type TroubleListeners } from './troubles.ts';
 
 /** What databases of one host share. */
@@ -39,6 +40,8 @@ export interface EmbeddedPorts extends TroubleListeners {
   readonly cutRule: CutRule;
   /** Folder of the bucket where there is one: the indexer's thread opens it itself. */
   readonly bucketDir: string | undefined;
+  /** Told of what is committed, by partition. */
+  readonly steps?: StepListener | undefined;
   /** Before an indexer that failed is started again; the default suits all but tests. */
   readonly indexerPauses?: PauseRule | undefined;
 }
@@ -147,6 +150,7 @@ export class EmbeddedPartition implements AsyncDisposable {
       hasRoom: () => reader.hasRoom,
       noRoom: () => noRoom(reader.liveFacts, 'written', healths.index.failure),
       health: healths.log,
+      onStep: (step) => ports.steps?.step(`${info.name}/${partition}`, step),
     });
     return new EmbeddedPartition(ports, topic, healths, reader, queue, messages, leader);
   }
@@ -171,6 +175,8 @@ export class EmbeddedPartition implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.#leader[Symbol.asyncDispose]();
+    const { info, index } = this.reader;
+    this.#ports.steps?.ended(`${info.name}/${index.partition}`);
     await this.#indexer[Symbol.asyncDispose]();
   }
 

@@ -15,6 +15,7 @@ import type {
   TransactionAnswer,
   TransactionsPage,
   TransactionsQuery,
+  TransactOptions,
   Trouble,
 } from '@pyralog/client';
 import type { DatabaseInfo, Rejection } from '@pyralog/format';
@@ -71,7 +72,7 @@ export abstract class ReadingDatabase implements Database {
     return this.partitions.first.schema.mode;
   }
 
-  abstract transact(document: Uint8Array): Promise<CommitResult>;
+  abstract transact(document: Uint8Array, options?: TransactOptions): Promise<CommitResult>;
 
   /** What does not work at the moment; it is tried again until it does. */
   abstract troubles(): readonly Trouble[];

@@ -1,5 +1,11 @@
 import { isPyralogError, type LogOffset, PyralogError, type Tx } from '@pyralog/model';
-import { type Heard, type Input, type PartitionSequencer, rejectionOf } from '@pyralog/sequencing';
+import {
+  type Heard,
+  type Input,
+  type PartitionSequencer,
+  rejectionOf,
+  type Step,
+} from '@pyralog/sequencing';
 import type { Inbox, Taken } from './inbox.ts';
 import { type Closing, Leadership, type LeadershipOptions, Unresolved } from './leadership.ts';
 import type { Mailbox, Post } from './mailbox.ts';
@@ -13,10 +19,20 @@ export interface LeaderOptions extends LeadershipOptions {
   readonly hasRoom: () => boolean;
   /** What writers are told when there was no room for long. */
   readonly noRoom: () => PyralogError;
+  /** Told of every step that was taken, when what it came to is durable. For measuring: nothing depends on it. */
+  readonly onStep?: ((step: TakenStep) => void) | undefined;
+}
+
+/** A step of a leader. */
+export interface TakenStep extends Pick<Step, 'record' | 'outcomes'> {
+  /** Behind it. */
+  readonly waiting: PartitionSequencer['waiting'];
 }
 
 /** How long writers wait for room in the index before they are refused. */
 const ROOM_MILLIS_MAX = 5_000;
+/** A step is due after this long at the most where anything is. */
+const DUE_MILLIS_MAX = 1_000;
 /** Before what is open is gone on with, where that has failed. */
 const AGAIN_MILLIS = 100;
 
@@ -161,8 +177,10 @@ export class PartitionLeader implements AsyncDisposable {
     const due = sequencer.nextDue;
     if (due === undefined || this.#stopping) return;
     const { clock, timers } = this.#options;
-    const millis = Math.max(millisMin, Number((due - clock.nowNanos()) / 1_000_000n));
-    this.#due = timers.after(millis, () => {
+    const millis = Number((due - clock.nowNanos()) / 1_000_000n);
+    // A wall clock that is set back makes it no longer.
+    const pause = Math.min(DUE_MILLIS_MAX, Math.max(millisMin, millis));
+    this.#due = timers.after(pause, () => {
       this.#stepWanted = true;
       this.#wake();
     });
@@ -254,6 +272,8 @@ export class PartitionLeader implements AsyncDisposable {
         this.#open.delete(offset);
       }
       if (step.messages.length > 0) this.#options.post(step.messages);
+      const { record, outcomes } = step;
+      this.#options.onStep?.({ record, outcomes, waiting: sequencer.waiting });
     } catch (error) {
       if (error instanceof Unresolved && messages.length + group.length > 0) {
         return this.#isTakenAgain

@@ -167,7 +167,7 @@ export class Leadership implements Disposable {
     sequencer: PartitionSequencer,
     taken: StepInput,
     closing: Closing | undefined,
-  ): Promise<Pick<Step, 'outcomes' | 'messages'>> {
+  ): Promise<Omit<Step, 'blobs'>> {
     const step = await this.#resolve(sequencer, taken, closing);
     const { record } = step;
     if (record !== undefined) {

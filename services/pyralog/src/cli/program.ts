@@ -186,12 +186,14 @@ function addWrites(program: Command, done: Done): void {
     .description('Commit one transaction document, a JSON array of them, or one a line (NDJSON).')
     .option('--keep-going', 'go on behind a refused document')
     .option('--facts', 'print the facts of each, where there are several')
+    .option('--explain', 'tell where the time of each went: partitions, attempts, stages')
     .addHelpText(
       'after',
       examples(
         `echo '{"ops":[{"entity":"paper:1","title":"Relativity"}],"meta":{"author":"user:ada"}}' | pyralog transact`,
         'pyralog transact order.json',
         'pyralog transact --keep-going orders.ndjson',
+        'pyralog transact --explain order.json',
       ),
     )
     .action(async (file: string | undefined, options: TransactOptions) => {

@@ -28,6 +28,12 @@ const FOLLOW_PAUSES: PauseRule = { firstMillis: 100, maxMillis: 5_000 };
 const CLOSE_REQUEST_MILLIS = 20;
 const TRANSACTION = { [FORMAT_HEADER]: new TextEncoder().encode('transaction') };
 
+/** What became of a document. */
+export interface PublishedOutcome extends SeenOutcome<FactBatch> {
+  /** When it was in the input, on the monotonic clock. */
+  readonly publishedMillis: number;
+}
+
 /** What can fail behind the reads of a node. */
 interface Healths {
   readonly log: Health;
@@ -118,11 +124,19 @@ export class NodePartition implements AsyncDisposable {
   }
 
   /** Publishes a document and waits for its outcome. @throws busy, outcome-unknown, and what the log throws */
-  outcomeOf(document: Uint8Array): Promise<SeenOutcome<FactBatch>> {
+  async outcomeOf(document: Uint8Array): Promise<PublishedOutcome> {
+    const { log, clock } = this.#ports;
     const topic = at(topicsOf(this.reader.info.name).transactions, this.#partition);
-    const publish = (): Promise<LogOffset> =>
-      this.#ports.log.append(topic, [{ value: document, headers: TRANSACTION }]);
-    return this.#gate.pass(document.length, () => this.#outcomes.of(publish, OUTCOME_MILLIS_MAX));
+    let publishedMillis = 0;
+    const publish = async (): Promise<LogOffset> => {
+      const offset = await log.append(topic, [{ value: document, headers: TRANSACTION }]);
+      publishedMillis = clock.monotonicMillis();
+      return offset;
+    };
+    const outcome = await this.#gate.pass(document.length, () =>
+      this.#outcomes.of(publish, OUTCOME_MILLIS_MAX),
+    );
+    return { ...outcome, publishedMillis };
   }
 
   /** Asks the owner to move the closed timestamp on, to `upTo` or above. */

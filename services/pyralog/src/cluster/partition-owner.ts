@@ -58,7 +58,7 @@ export async function ownPartition(
   signal: AbortSignal,
   working: () => void,
 ): Promise<void> {
-  const { log, objects, codec, cache, cutRule, clock, timers, rand } = ports;
+  const { log, objects, codec, cache, cutRule, clock, timers, rand, steps } = ports;
   const topics = topicsOf(info.name);
   const what = `${info.name}/${partition}`;
   const index = new IndexReader({
@@ -115,6 +115,7 @@ export async function ownPartition(
     hasRoom: () => cuts.hasRoom,
     noRoom: () => new PyralogError('busy', `The indexer of ${what} is behind.`),
     health: healths.log,
+    onStep: (step) => steps?.step(what, step),
   });
   working();
   // By themselves: while the bucket is away, what is committed needs no more than room.

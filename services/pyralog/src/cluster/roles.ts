@@ -38,7 +38,8 @@ export function startSequencer(
           [
             {
               health: healthOf(`The partition ${what}`, 'led', ports),
-              run: (signal, working) => ownPartition(owned, ports, signal, working),
+              run: (signal, working) =>
+                ownPartition(owned, ports, signal, working).finally(() => ports.steps?.ended(what)),
             },
           ],
           ports,
