@@ -11,14 +11,12 @@ const threads = new SharedThread();
 afterAll(() => threads[Symbol.asyncDispose]());
 
 const PARTITIONS = 3;
-/** One entity of each partition. */
-const [A, B, C] = Array.from(
-  { length: PARTITIONS },
-  (_, p) =>
-    Array.from({ length: 100 }, (__, i) => `e:${i}`).find(
-      (entity) => partitionOf(entity, PARTITIONS) === p,
-    ) ?? '',
-) as [string, string, string];
+/** An entity of a partition. */
+const on = (p: number, prefix = 'e'): string =>
+  Array.from({ length: 100 }, (_, i) => `${prefix}:${i}`).find(
+    (entity) => partitionOf(entity, PARTITIONS) === p,
+  ) ?? '';
+const [A, B, C] = [on(0), on(1), on(2)];
 
 /** A log that loses the messages to some partitions. */
 class DeafLog extends MemoryLog {
@@ -76,4 +74,24 @@ test('I2 I4 I14 what waits for a vote holds back its own partitions only, is nam
     ).toEqual([{ type: 'int', value: 2n }]);
   }
   await expect.poll(openOf).toEqual([[], [], []]);
+});
+
+test('I9 a writer whose transaction waits for other partitions hears its outcome, though younger ones have theirs', async () => {
+  const log = new DeafLog();
+  const nobody = (): void => undefined;
+  const rule = { factsMax: 1_000, bytesMax: 1e9 };
+  await using cluster = await ClusterOfOne.start(threads, rule, nobody, log);
+  const database = await create(cluster, 'main', { partitions: PARTITIONS });
+  await write(database, { entity: A, n: 1 });
+  log.deaf.add(partitionOf(A, PARTITIONS));
+  const committing = write(database, { entity: A, n: 2 }, { entity: B, n: 2 });
+  await expect
+    .poll(async () => (await database.status()).partitions[0]?.open, { timeout: 5_000 })
+    .toHaveLength(1);
+  for (let n = 1; n <= 3; n++) await write(database, { entity: on(0, 'other'), n });
+  log.deaf.clear();
+  const { tx } = await committing;
+  expect((await database.entity(B, { await: tx })).attributes.get('n')?.values).toEqual([
+    { type: 'int', value: 2n },
+  ]);
 });

@@ -68,6 +68,14 @@ export function isDone(state: LogState, input: LogOffset): boolean {
   return state.done.some(([from, to]) => from <= input && input < to);
 }
 
+/**
+ * Whether nobody needs to wait for the outcome of an input: it is done, and its transaction over partitions, if it is one, is
+ * over. One that was begun is done as an input before it is decided.
+ */
+export function isSettled(state: LogState, input: LogOffset): boolean {
+  return isDone(state, input) && state.open.begun.every(({ offset }) => offset !== input);
+}
+
 /** Raised by every timestamp of a counting record, promised ones included (protocol 1.7). */
 function clockAfter(clock: Tx, record: ItemsRecord): Tx {
   let last = maxTx(maxTx(clock, record.closed), record.schemaTx);

@@ -6,8 +6,8 @@ import {
   decodeCommitRecord,
   encodeCoordination,
   type FactBatch,
-  isDone,
   isOutcome,
+  isSettled,
 } from '@pyralog/format';
 import type { LogReadOptions, TopicPartition } from '@pyralog/log';
 import { type LogOffset, type PartitionNo, PyralogError, type Tx } from '@pyralog/model';
@@ -59,7 +59,7 @@ export class NodePartition implements AsyncDisposable {
     this.reader = reader;
     this.#ports = ports;
     this.#outcomes = new Outcomes(ports.clock, ports.timers, (input) =>
-      isDone(reader.state, input),
+      isSettled(reader.state, input),
     );
     const { info } = reader;
     const { partition } = reader.index;
