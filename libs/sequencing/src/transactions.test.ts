@@ -13,11 +13,12 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { HOLDER } from './claims.ts';
 import { holderNamed } from './plan.ts';
-import { CALM, type Mishap, Partitions } from './testing/partitions.ts';
+import type { Sent } from './partition-sequencer.ts';
+import { CALM, type Fate, type Mishap, Partitions } from './testing/partitions.ts';
 import { brief, Sequence } from './testing/sequence.ts';
 
 const P = 3;
-const RUNS = 400;
+const RUNS = 300;
 /** A message that was lost is sent again after 0.5 s, and an attempt that gave way comes again within 0.3 s. */
 const SETTLING_NANOS_MAX = 3_000_000_000n;
 const SETTLING_ATTEMPTS_MAX = 20;
@@ -62,7 +63,7 @@ const condition = fc.oneof(
   fc.record({ entity, absent: fc.constant(true) }),
 );
 const draft = fc.record({
-  ops: fc.array(operation, { minLength: 1, maxLength: 4 }),
+  ops: fc.array(operation, { minLength: 1, maxLength: 4, size: 'max' }),
   if: fc.oneof(
     { weight: 3, arbitrary: fc.constant([]) },
     { weight: 1, arbitrary: fc.array(condition, { maxLength: 2 }) },
@@ -99,16 +100,20 @@ const SCHEMA = parseDocument(
   }),
 );
 
+const AGAIN: Fate = { atOnce: 1, late: 1 };
+
 const fate = fc.oneof(
   { weight: 10, arbitrary: fc.constant(CALM) },
   { weight: 1, arbitrary: fc.constant({ atOnce: 0, late: 0 }) },
   { weight: 1, arbitrary: fc.constant({ atOnce: 2, late: 0 }) },
   { weight: 2, arbitrary: fc.constant({ atOnce: 0, late: 1 }) },
-  { weight: 2, arbitrary: fc.constant({ atOnce: 1, late: 1 }) },
+  { weight: 2, arbitrary: fc.constant(AGAIN) },
 );
 
 const action = fc.record({
   partition: fc.nat({ max: P - 1 }),
+  /** All partitions make a step, not only that one. */
+  all: fc.boolean(),
   publish: fc.option(draft, { nil: undefined, freq: 2 }),
   inputs: fc.integer({ min: 0, max: 3 }),
   messages: fc.integer({ min: 0, max: 4 }),
@@ -121,8 +126,8 @@ const action = fc.record({
   ),
   /** Of the messages of the step, in turn. */
   fates: fc.array(fate, { minLength: 1, maxLength: 4 }),
-  /** Which of the messages that are late arrives. */
-  arrives: fc.option(fc.nat({ max: 99 }), { nil: undefined, freq: 2 }),
+  /** Which of the messages that are late arrive. */
+  arrive: fc.array(fc.nat({ max: 99 }), { maxLength: 4 }),
   millis: fc.oneof(
     { weight: 8, arbitrary: fc.nat({ max: 3 }) },
     { weight: 1, arbitrary: fc.nat({ max: 700 }) },
@@ -135,7 +140,14 @@ const history = fc.record({
   hot: fc.oneof(fc.constant(P), fc.integer({ min: 1, max: entities.length })),
   /** Nothing is refused, so that transactions meet the more often. */
   plain: fc.boolean(),
-  actions: fc.array(action, { minLength: 1, maxLength: 60 }),
+  /** Messages of these kinds come, and come once more late. */
+  again: fc.constantFrom<readonly Sent['message']['kind'][]>(
+    [],
+    ['vote'],
+    ['prepare', 'decision'],
+    ['prepare', 'decision', 'vote', 'done'],
+  ),
+  actions: fc.array(action, { minLength: 1, maxLength: 60, size: 'max' }),
 });
 
 /** What answers have: neither claims nor the copies of the schema. */
@@ -163,7 +175,7 @@ interface Ran {
   readonly settling: { readonly nanos: bigint; readonly attempts: number };
 }
 
-function run({ actions, ...about }: ValueOf<typeof history>): Ran {
+function run({ actions, again, ...about }: ValueOf<typeof history>): Ran {
   const partitions = new Partitions(P);
   const documents = new Map<string, TransactionDocument>();
   const publish = (p: number, each: TransactionDocument): void =>
@@ -171,14 +183,17 @@ function run({ actions, ...about }: ValueOf<typeof history>): Ran {
   publish(1, SCHEMA);
   partitions.settle();
   const snapshots: { at: Tx; facts: number }[] = [];
-  for (const { partition, publish: given, fates, arrives, millis, close, ...options } of actions) {
+  for (const each of actions) {
+    const { partition, all, publish: given, fates, arrive, millis, close, ...options } = each;
     // Doors send equal documents to one partition, so that keys meet.
     const door = given?.id === undefined ? partition : Number(given.id.slice(1));
     if (given !== undefined) publish(door, documentOf(given, about));
     partitions.now += BigInt(millis) * 1_000_000n;
-    if (arrives !== undefined) partitions.deliverLate(arrives);
+    for (const which of arrive) partitions.deliverLate(which);
     let sent = 0;
-    partitions.step(partition, options, () => fates[sent++ % fates.length] ?? CALM);
+    const fateOf = ({ message }: Sent): Fate =>
+      again.includes(message.kind) ? AGAIN : (fates[sent++ % fates.length] ?? CALM);
+    for (let p = 0; p < P; p++) if (all || p === partition) partitions.step(p, options, fateOf);
     if (close) for (let p = 0; p < P; p++) partitions.close(p);
     const at = partitions.closed;
     snapshots.push({ at, facts: partitions.factsUpTo(at) });
