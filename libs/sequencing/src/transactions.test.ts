@@ -18,7 +18,6 @@ import { CALM, type Fate, type Mishap, Partitions } from './testing/partitions.t
 import { brief, Sequence } from './testing/sequence.ts';
 
 const P = 3;
-const RUNS = 300;
 /** A message that was lost is sent again after 0.5 s, and an attempt that gave way comes again within 0.3 s. */
 const SETTLING_NANOS_MAX = 3_000_000_000n;
 const SETTLING_ATTEMPTS_MAX = 20;
@@ -83,7 +82,7 @@ function documentOf(
   });
   const all: readonly ValueOf<typeof condition>[] = conditions;
   const drafts = plain
-    ? ops.map((each) => named({ entity: each.entity, x: ops.length }))
+    ? ops.map((_, i) => named({ entity: (ops[0]?.entity ?? 0) + i, x: ops.length }))
     : ops.map(named);
   return parseDocument(JSON.stringify({ ...rest, ops: drafts, if: plain ? [] : all.map(named) }));
 }
@@ -135,19 +134,30 @@ const action = fc.record({
   close: fc.boolean(),
 });
 
+const actions = fc.array(action, { minLength: 1, maxLength: 60, size: 'max' });
+
 const history = fc.record({
   /** How many entities it is about. */
   hot: fc.oneof(fc.constant(P), fc.integer({ min: 1, max: entities.length })),
-  /** Nothing is refused, so that transactions meet the more often. */
+  /** Nothing is refused, and a document is about as many partitions as it can, so that transactions meet. */
   plain: fc.boolean(),
+  lateAtBegin: fc.boolean(),
   /** Messages of these kinds come, and come once more late. */
   again: fc.constantFrom<readonly Sent['message']['kind'][]>(
     [],
-    ['vote'],
     ['prepare', 'decision'],
     ['prepare', 'decision', 'vote', 'done'],
   ),
-  actions: fc.array(action, { minLength: 1, maxLength: 60, size: 'max' }),
+  actions,
+});
+
+/** Attempts give way to others again and again, and what was said to one comes when the next has begun. */
+const crowd: typeof history = fc.record({
+  hot: fc.constant(P),
+  plain: fc.constant(true),
+  lateAtBegin: fc.constant(true),
+  again: fc.constant(['vote'] as const),
+  actions,
 });
 
 /** What answers have: neither claims nor the copies of the schema. */
@@ -175,8 +185,9 @@ interface Ran {
   readonly settling: { readonly nanos: bigint; readonly attempts: number };
 }
 
-function run({ actions, again, ...about }: ValueOf<typeof history>): Ran {
+function run({ actions, again, lateAtBegin, ...about }: ValueOf<typeof history>): Ran {
   const partitions = new Partitions(P);
+  partitions.lateAtBegin = lateAtBegin;
   const documents = new Map<string, TransactionDocument>();
   const publish = (p: number, each: TransactionDocument): void =>
     void documents.set(`${p}.${partitions.publish(p, each)}`, each);
@@ -209,31 +220,37 @@ function run({ actions, again, ...about }: ValueOf<typeof history>): Ran {
   return { partitions, documents, snapshots, settling: { nanos, attempts } };
 }
 
-test('I1 I2 I3 I8 I9 T2 T3 T4 T5 T6 T7 T8 T9 T10 transactions over partitions are those of one partition in the order of their tx', () => {
-  fc.assert(
-    fc.property(history, (given) => {
-      const ran = run(given);
-      const { partitions, documents, snapshots } = ran;
-      const logged = partitions.logged();
-      expect([...logged.keys()].toSorted()).toEqual([...documents.keys()].toSorted());
-      for (const [name, outcome] of partitions.outcomes) {
-        const item = logged.get(name);
-        if (outcome.kind === 'committed') expect(item).toMatchObject({ tx: outcome.tx });
-        else if (outcome.kind === 'rejected')
-          expect(item).toMatchObject({ rejection: { code: outcome.rejection.code } });
-        else expect(item).toMatchObject({ kind: 'duplicate' });
-      }
-      const committed = committedOf(logged);
-      expectSerial(ran, committed);
-      expectInputOrder(ran, committed);
-      for (const { at, facts } of snapshots)
-        expect(partitions.factsUpTo(at), `what is closed at ${at} stays as it is`).toBe(facts);
-      expectSettled(partitions);
-      expectSoon(ran, logged);
-    }),
-    { numRuns: RUNS },
-  );
-});
+test.each([
+  ['any', history, 150],
+  ['crowded', crowd, 240],
+])(
+  'I1 I2 I3 I8 I9 T2 T3 T4 T5 T6 T7 T8 T9 T10 transactions over partitions are those of one partition in the order of their tx: %s',
+  (_, histories, numRuns) => {
+    fc.assert(
+      fc.property(histories, (given) => {
+        const ran = run(given);
+        const { partitions, documents, snapshots } = ran;
+        const logged = partitions.logged();
+        expect([...logged.keys()].toSorted()).toEqual([...documents.keys()].toSorted());
+        for (const [name, outcome] of partitions.outcomes) {
+          const item = logged.get(name);
+          if (outcome.kind === 'committed') expect(item).toMatchObject({ tx: outcome.tx });
+          else if (outcome.kind === 'rejected')
+            expect(item).toMatchObject({ rejection: { code: outcome.rejection.code } });
+          else expect(item).toMatchObject({ kind: 'duplicate' });
+        }
+        const committed = committedOf(logged);
+        expectSerial(ran, committed);
+        expectInputOrder(ran, committed);
+        for (const { at, facts } of snapshots)
+          expect(partitions.factsUpTo(at), `what is closed at ${at} stays as it is`).toBe(facts);
+        expectSettled(partitions);
+        expectSoon(ran, logged);
+      }),
+      { numRuns },
+    );
+  },
+);
 
 interface Committed {
   readonly name: string;
