@@ -13,11 +13,11 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { HOLDER } from './claims.ts';
 import { holderNamed } from './plan.ts';
-import { CALM, type Mishap, Partitions } from './testing/partitions.ts';
+import type { Sent } from './partition-sequencer.ts';
+import { CALM, type Fate, type Mishap, Partitions } from './testing/partitions.ts';
 import { brief, Sequence } from './testing/sequence.ts';
 
 const P = 3;
-const RUNS = 400;
 /** A message that was lost is sent again after 0.5 s, and an attempt that gave way comes again within 0.3 s. */
 const SETTLING_NANOS_MAX = 3_000_000_000n;
 const SETTLING_ATTEMPTS_MAX = 20;
@@ -63,7 +63,7 @@ const condition = fc.oneof(
   fc.record({ entity, absent: fc.constant(true) }),
 );
 const draft = fc.record({
-  ops: fc.array(operation, { minLength: 1, maxLength: 4 }),
+  ops: fc.array(operation, { minLength: 1, maxLength: 4, size: 'max' }),
   if: fc.oneof(
     { weight: 3, arbitrary: fc.constant([]) },
     { weight: 1, arbitrary: fc.array(condition, { maxLength: 2 }) },
@@ -83,7 +83,7 @@ function documentOf(
   });
   const all: readonly ValueOf<typeof condition>[] = conditions;
   const drafts = plain
-    ? ops.map((each) => named({ entity: each.entity, x: ops.length }))
+    ? ops.map((_, i) => named({ entity: (ops[0]?.entity ?? 0) + i, x: ops.length }))
     : ops.map(named);
   return parseDocument(JSON.stringify({ ...rest, ops: drafts, if: plain ? [] : all.map(named) }));
 }
@@ -100,16 +100,20 @@ const SCHEMA = parseDocument(
   }),
 );
 
+const AGAIN: Fate = { atOnce: 1, late: 1 };
+
 const fate = fc.oneof(
   { weight: 10, arbitrary: fc.constant(CALM) },
   { weight: 1, arbitrary: fc.constant({ atOnce: 0, late: 0 }) },
   { weight: 1, arbitrary: fc.constant({ atOnce: 2, late: 0 }) },
   { weight: 2, arbitrary: fc.constant({ atOnce: 0, late: 1 }) },
-  { weight: 2, arbitrary: fc.constant({ atOnce: 1, late: 1 }) },
+  { weight: 2, arbitrary: fc.constant(AGAIN) },
 );
 
 const action = fc.record({
   partition: fc.nat({ max: P - 1 }),
+  /** All partitions make a step, not only that one. */
+  all: fc.boolean(),
   publish: fc.option(draft, { nil: undefined, freq: 2 }),
   inputs: fc.integer({ min: 0, max: 3 }),
   messages: fc.integer({ min: 0, max: 4 }),
@@ -122,8 +126,8 @@ const action = fc.record({
   ),
   /** Of the messages of the step, in turn. */
   fates: fc.array(fate, { minLength: 1, maxLength: 4 }),
-  /** Which of the messages that are late arrives. */
-  arrives: fc.option(fc.nat({ max: 99 }), { nil: undefined, freq: 2 }),
+  /** Which of the messages that are late arrive. */
+  arrive: fc.array(fc.nat({ max: 99 }), { maxLength: 4 }),
   millis: fc.oneof(
     { weight: 8, arbitrary: fc.nat({ max: 3 }) },
     { weight: 1, arbitrary: fc.nat({ max: 700 }) },
@@ -131,14 +135,33 @@ const action = fc.record({
   close: fc.boolean(),
 });
 
+const actions = fc.array(action, { minLength: 1, maxLength: 60, size: 'max' });
+
 const history = fc.record({
   /** How many entities it is about. */
   hot: fc.oneof(fc.constant(P), fc.integer({ min: 1, max: entities.length })),
-  /** Nothing is refused, so that transactions meet the more often. */
+  /** Nothing is refused, and a document is about as many partitions as it can, so that transactions meet. */
   plain: fc.boolean(),
   /** Whether a new owner knows that runs hold nothing; else it asks, and is told so. */
   complete: fc.boolean(),
-  actions: fc.array(action, { minLength: 1, maxLength: 60 }),
+  lateAtBegin: fc.boolean(),
+  /** Messages of these kinds come, and come once more late. */
+  again: fc.constantFrom<readonly Sent['message']['kind'][]>(
+    [],
+    ['prepare', 'decision'],
+    ['prepare', 'decision', 'vote', 'done'],
+  ),
+  actions,
+});
+
+/** Attempts give way to others again and again, and what was said to one comes when the next has begun. */
+const crowd: typeof history = fc.record({
+  hot: fc.constant(P),
+  plain: fc.constant(true),
+  complete: fc.constant(true),
+  lateAtBegin: fc.constant(true),
+  again: fc.constant(['vote'] as const),
+  actions,
 });
 
 /** What answers have: neither claims nor the copies of the schema. */
@@ -166,22 +189,26 @@ interface Ran {
   readonly settling: { readonly nanos: bigint; readonly attempts: number };
 }
 
-function run({ actions, complete, ...about }: ValueOf<typeof history>): Ran {
+function run({ actions, again, lateAtBegin, complete, ...about }: ValueOf<typeof history>): Ran {
   const partitions = new Partitions(P, {}, complete);
+  partitions.lateAtBegin = lateAtBegin;
   const documents = new Map<string, TransactionDocument>();
   const publish = (p: number, each: TransactionDocument): void =>
     void documents.set(`${p}.${partitions.publish(p, each)}`, each);
   publish(1, SCHEMA);
   partitions.settle();
   const snapshots: { at: Tx; facts: number }[] = [];
-  for (const { partition, publish: given, fates, arrives, millis, close, ...options } of actions) {
+  for (const each of actions) {
+    const { partition, all, publish: given, fates, arrive, millis, close, ...options } = each;
     // Doors send equal documents to one partition, so that keys meet.
     const door = given?.id === undefined ? partition : Number(given.id.slice(1));
     if (given !== undefined) publish(door, documentOf(given, about));
     partitions.now += BigInt(millis) * 1_000_000n;
-    if (arrives !== undefined) partitions.deliverLate(arrives);
+    for (const which of arrive) partitions.deliverLate(which);
     let sent = 0;
-    partitions.step(partition, options, () => fates[sent++ % fates.length] ?? CALM);
+    const fateOf = ({ message }: Sent): Fate =>
+      again.includes(message.kind) ? AGAIN : (fates[sent++ % fates.length] ?? CALM);
+    for (let p = 0; p < P; p++) if (all || p === partition) partitions.step(p, options, fateOf);
     if (close) for (let p = 0; p < P; p++) partitions.close(p);
     const at = partitions.closed;
     snapshots.push({ at, facts: partitions.factsUpTo(at) });
@@ -197,12 +224,15 @@ function run({ actions, complete, ...about }: ValueOf<typeof history>): Ran {
   return { partitions, documents, snapshots, settling: { nanos, attempts } };
 }
 
-test(
-  'I1 I2 I3 I8 I9 T2 T3 T4 T5 T6 T7 T8 T9 T10 transactions over partitions are those of one partition in the order of their tx',
+test.each([
+  ['any', history, 150],
+  ['crowded', crowd, 240],
+])(
+  'I1 I2 I3 I8 I9 T2 T3 T4 T5 T6 T7 T8 T9 T10 transactions over partitions are those of one partition in the order of their tx: %s',
   { timeout: 300_000 },
-  () => {
+  (_, histories, numRuns) => {
     fc.assert(
-      fc.property(history, (given) => {
+      fc.property(histories, (given) => {
         const ran = run(given);
         const { partitions, documents, snapshots } = ran;
         const logged = partitions.logged();
@@ -222,7 +252,7 @@ test(
         expectSettled(partitions);
         expectSoon(ran, logged);
       }),
-      { numRuns: RUNS },
+      { numRuns },
     );
   },
 );

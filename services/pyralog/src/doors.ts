@@ -22,7 +22,8 @@ export class Doors {
   readonly #wasImported: boolean;
   #next = 0;
 
-  constructor({ partitions, mode }: DatabaseInfo) {
+  /** As the database was made. */
+  constructor({ partitions, mode }: Pick<DatabaseInfo, 'partitions' | 'mode'>) {
     this.#partitions = partitions;
     this.#wasImported = mode === 'import';
   }

@@ -70,6 +70,8 @@ export class Partitions {
   readonly #complete: boolean;
   readonly #all: Partition[];
   now: bigint = START;
+  /** Late messages about a transaction arrive when its next attempt begins, which is when they do most harm. */
+  lateAtBegin = false;
   /** By partition and offset of the input; each once, or it is asserted (I9). */
   readonly outcomes: Map<string, Outcome> = new Map();
   /** By partition and offset: when the document was published, and when the log had its outcome. */
@@ -314,6 +316,15 @@ export class Partitions {
     this.#of(to).messages.push(decodeCoordination(encodeCoordination(message)));
   }
 
+  #deliverLateAbout(coordinator: number, offset: LogOffset): void {
+    for (const sent of this.#late.splice(0)) {
+      const { message } = sent;
+      if ('id' in message && message.id.coordinator === coordinator && message.id.offset === offset)
+        this.#deliver(sent);
+      else this.#late.push(sent);
+    }
+  }
+
   #append(p: number, record: CommitRecord): void {
     const { log, overtaking } = this.#of(p);
     log.push(record);
@@ -321,6 +332,8 @@ export class Partitions {
     for (const item of record.items) {
       if (isOutcome(item)) this.decidedAt.set(`${p}.${item.offset}`, this.now);
       if (isInForce(item)) this.#counts.push({ tx: item.tx, facts: item.to - item.from });
+      if (item.kind === 'begin' && item.attempt > 1 && this.lateAtBegin)
+        this.#deliverLateAbout(p, item.offset);
       overtaking.take(p, item);
       this.#promises.take(p, item);
     }
