@@ -24,7 +24,7 @@ export interface LoadOptions {
 }
 
 /** Where the documents of writers come from. */
-export interface Documents {
+interface Documents {
   next(): Sent;
   /** Told of what was committed. */
   committed(answer: Committed): void;

@@ -34,7 +34,7 @@ export class DatabaseTransactions {
     partitions: readonly PartitionNo[],
   ): Promise<CommittedTransaction | undefined> {
     const parts: (readonly StoredFact[])[] = [];
-    const found = await Promise.all(partitions.map((p) => this.#logs[p]?.find(tx)));
+    const found = await Promise.all(partitions.map(async (p) => this.#logs[p]?.find(tx)));
     for (const [i, partition] of partitions.entries()) {
       const part = found[i];
       if (part !== undefined) parts.push(visible(part.facts, partition));

@@ -27,7 +27,7 @@ interface Promised {
 }
 
 /** What happened to transactions over partitions, to be seen that everything did. */
-export interface CommitmentCounts {
+interface CommitmentCounts {
   begun: number;
   /** Committed on more than one partition. */
   decided: number;
