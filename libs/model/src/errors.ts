@@ -221,6 +221,7 @@ const table = {
     log: 'debug',
     title: 'The database exists with other settings',
   },
+  // Not given any more; rejections in logs of before have it, and a record with a code that is unknown cannot be read.
   'partitions-spanned': {
     category: 'unsupported',
     http: 422,

@@ -42,9 +42,13 @@ test('a transaction has several groups of locks, and keeps one when another is r
   table.release('part a');
   expect(table.blocks('2', [lock('f', whole, true)])).toBe(false);
   expect(table.blocks('2', [lock('e', 'x', false)])).toBe(true);
-  table.add(holder('1'), 'part b', [lock('e', 'y', true)]);
+  table.add(holder('1'), 'part b', [lock('g', 'y', true)]);
   table.release('part b');
   expect(table.isEmpty).toBe(true);
+  table.add(holder('3'), 'other', [lock('z', whole, true)]);
+  for (const resource of ['e', 'g'])
+    expect(table.blocks('2', [lock(resource, whole, true)])).toBe(false);
+  table.release('other');
   table.release('part b');
   expect(table.isEmpty).toBe(true);
 });

@@ -12,9 +12,11 @@ const AFTER = tx(9_999n << 10n);
 const facts = fc
   .array(
     fc
-      .tuple(fact, fc.constantFrom('plain', 'about it', 'refers to it'))
+      .tuple(fact, fc.constantFrom('plain', 'about it', 'refers to it', 'between'))
       .map(([each, kind]): StoredFact => {
         const own = txEntity(START);
+        // Behind its name afterwards, before it until then.
+        if (kind === 'between') return { ...each, tx: START, entity: 'tx:3' };
         if (kind === 'about it') return { ...each, tx: START, entity: own };
         if (kind === 'refers to it')
           return { ...each, tx: START, value: { type: 'ref', value: own } };
