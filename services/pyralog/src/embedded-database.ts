@@ -37,14 +37,22 @@ export class EmbeddedDatabase extends ReadingDatabase {
     await ports.log.createTopic(commitsOf(info), info.partitions);
     const all: EmbeddedPartition[] = [];
     const opened: { database?: EmbeddedDatabase } = {};
-    // What is sent before all are there is sent again.
+    // To partitions that are not there yet. How far an import is nobody says twice.
+    let early: Sent[] = [];
     const post = (sent: readonly Sent[]): void => {
-      for (const { to, message } of sent) all[to]?.messages.put(message);
+      for (const each of sent) {
+        const to = all[each.to];
+        if (to === undefined) early.push(each);
+        else to.messages.put(each.message);
+      }
     };
     try {
       for (let p = 0; p < info.partitions; p++) {
         const written = (closed: Tx): void => opened.database?.levelClosing.written(closed);
         all.push(await EmbeddedPartition.open(info, partitionNo(p), ports, post, written));
+        const waiting = early;
+        early = [];
+        post(waiting);
       }
     } catch (error) {
       for (const partition of all) await partition[Symbol.asyncDispose]();
