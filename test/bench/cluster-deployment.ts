@@ -96,6 +96,7 @@ export class ClusterDeployment implements Deployment {
   readonly #closing: readonly AsyncDisposable[];
   readonly #roles = new Map<Role, Server>();
   #standby: Server | undefined;
+  readonly #more: Server[] = [];
 
   private constructor(engines: Engines, kafka: KafkaLog, objects: S3Objects) {
     this.#engines = engines;
@@ -174,6 +175,12 @@ export class ClusterDeployment implements Deployment {
     await this.#groupHas(2);
   }
 
+  /** More sequencers, so that there are so many; they share the partitions of the database. */
+  async shareAmong(sequencers: number): Promise<void> {
+    while (this.#more.length + 1 < sequencers) this.#more.push(await this.#start('sequencer'));
+    await this.#groupHas(sequencers);
+  }
+
   /** Resolves when the signal has ended the sequencer that leads, with the standby in its place. */
   async endLeader(signal: NodeJS.Signals): Promise<void> {
     const leader = this.#role('sequencer');
@@ -185,7 +192,8 @@ export class ClusterDeployment implements Deployment {
 
   async [Symbol.asyncDispose](): Promise<void> {
     // Processes first: they would complain of engines that are gone.
-    await Promise.all([...this.#roles.values()].map((each) => each[Symbol.asyncDispose]()));
+    const processes = [...this.#roles.values(), ...this.#more];
+    await Promise.all(processes.map((each) => each[Symbol.asyncDispose]()));
     await this.#standby?.[Symbol.asyncDispose]();
     for (const each of this.#closing) await each[Symbol.asyncDispose]();
   }

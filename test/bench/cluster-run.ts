@@ -125,6 +125,8 @@ export class ClusterRun {
       documents.push(...documentsOf(transaction));
     const facts = documents.length * FACTS;
     const { url } = deployment;
+    // What follows reads the log of one partition; more of them are measured by partitions.ts.
+    await new HttpHost(url).create(DATABASE, { partitions: 1 });
     await using store = await PyralogStore.open(new HttpHost(url), 'http');
     const database = await new HttpHost(url).database(DATABASE);
     const pids = deployment.pids();

@@ -1,6 +1,7 @@
-import { advance, decodeCommitRecord, emptyLogState, isOutcome } from '@pyralog/format';
+import { partitionOf } from '@pyralog/model';
 import { Redis } from 'ioredis';
 import { expect } from 'vitest';
+import { expectSettled, outcomesOf } from '../e2e/commit-logs.ts';
 import type { Random } from '../e2e/random.ts';
 import type { Committed, Witness } from '../e2e/witness.ts';
 import { type Cluster, PART_FACTS } from './cluster.ts';
@@ -22,6 +23,7 @@ interface Status {
     readonly epoch: number;
     readonly logEnd: number;
     readonly indexed: number;
+    readonly closed: string;
     readonly liveFacts: number;
     readonly troubles: readonly unknown[];
   }[];
@@ -43,60 +45,79 @@ export async function checkCluster(options: CheckOptions): Promise<void> {
   await witness.checkPast(url, random);
 }
 
-export async function statusOf(url: string, database: string): Promise<Status['partitions'][0]> {
+/** The status of each partition. */
+export async function statusesOf(url: string, database: string): Promise<Status['partitions']> {
   const response = await fetch(`${url}/v1/${database}/status`);
-  const { partitions } = (await response.json()) as Status;
-  const [partition] = partitions;
+  return ((await response.json()) as Status).partitions;
+}
+
+/** The status of the first partition. */
+export async function statusOf(url: string, database: string): Promise<Status['partitions'][0]> {
+  const [partition] = await statusesOf(url, database);
   if (partition === undefined) throw new Error(`${database} has no partition.`);
   return partition;
 }
 
+/** Numbers of the partitions. */
+async function partitionsOf({ url, database }: CheckOptions): Promise<readonly number[]> {
+  return [...(await statusesOf(url, database)).keys()];
+}
+
 /** Every input has one outcome, in a record that counts (I9); a writer would send again what had none. */
-async function checkOutcomes({ cluster, database }: CheckOptions): Promise<void> {
+async function checkOutcomes(options: CheckOptions): Promise<void> {
+  const { cluster, database } = options;
   await using topics = await Topics.open(cluster);
-  // Of a log without its beginning nobody can say which records count.
-  if ((await topics.start(`${database}.commits`)) > 0) return;
-  const outcomes: number[] = [];
-  let state = emptyLogState();
-  for (const { offset, value } of await topics.read(`${database}.commits`)) {
-    const record = decodeCommitRecord(value ?? new Uint8Array(0), `record ${offset}`);
-    const next = advance(state, offset, record);
-    if (next.counts && record.kind === 'items')
-      outcomes.push(...record.items.filter(isOutcome).map(({ offset }) => offset));
-    ({ state } = next);
+  for (const partition of await partitionsOf(options)) {
+    // Of a log without its beginning nobody can say which records count.
+    if ((await topics.start(`${database}.commits`, partition)) > 0) continue;
+    const inputs = await topics.read(`${database}.transactions`, 0, partition);
+    const name = `${database}/${partition}`;
+    // What was decided is told to others behind its outcome.
+    await eventually(`${name} is settled`, async () => {
+      const outcomes = await outcomesOf(topics.batches(`${database}.commits`, partition));
+      expectSettled(outcomes, name);
+      // What waits for other partitions has its outcome behind younger ones.
+      expect(
+        outcomes.inputs.toSorted((a, b) => a - b),
+        `I9: the inputs of ${name} with an outcome`,
+      ).toEqual(inputs.map(({ offset }) => offset));
+    });
   }
-  const inputs = await topics.read(`${database}.transactions`);
-  expect(outcomes, `I9: the inputs of ${database} with an outcome`).toEqual(
-    inputs.map(({ offset }) => offset),
-  );
 }
 
 /** Every whole part is in the bucket. */
 function checkIndexed({ url, database }: CheckOptions): Promise<void> {
   return eventually(`the index of ${database} reaches the end`, async () => {
-    const { liveFacts, troubles } = await statusOf(url, database);
-    expect(troubles).toEqual([]);
-    expect(liveFacts).toBeLessThan(PART_FACTS);
+    for (const { liveFacts, troubles } of await statusesOf(url, database)) {
+      expect(troubles).toEqual([]);
+      expect(liveFacts).toBeLessThan(PART_FACTS);
+    }
   });
 }
 
-/** A record may come twice, and the first ones are every transaction in order. */
-async function checkChanges({ cluster, database, witness }: CheckOptions): Promise<void> {
+/** A record may come twice, and the first ones are every transaction of its partition in order. */
+async function checkChanges(options: CheckOptions): Promise<void> {
+  const { cluster, database, witness } = options;
   const topic = `${database}.changes`;
   await using topics = await Topics.open(cluster);
-  const texts = new Map<string, string>();
-  let next = 0;
+  const partitions = (await partitionsOf(options)).map((partition) => ({ partition, next: 0 }));
+  const texts = partitions.map(() => new Map<string, string>());
   await eventually(`${topic} reaches the end`, async () => {
-    for (const { offset, value } of await topics.read(topic, next)) {
-      next = offset + 1;
-      const text = Buffer.from(value ?? []).toString();
-      const { tx } = JSON.parse(text) as Committed;
-      expect(text, `${tx} comes again as it was`).toBe(texts.get(tx) ?? text);
-      texts.set(tx, text);
+    for (const [p, read] of partitions.entries()) {
+      const own = texts[p] ?? new Map<string, string>();
+      for (const { offset, value } of await topics.read(topic, read.next, read.partition)) {
+        read.next = offset + 1;
+        const text = Buffer.from(value ?? []).toString();
+        const { tx } = JSON.parse(text) as Committed;
+        expect(text, `${tx} comes again as it was`).toBe(own.get(tx) ?? text);
+        own.set(tx, text);
+      }
     }
-    expect(texts.size).toBeGreaterThanOrEqual(witness.seen);
+    expect(texts.reduce((sum, { size }) => sum + size, 0)).toBeGreaterThanOrEqual(witness.seen);
   });
-  witness.checkTransactions([...texts.values()].map((text) => JSON.parse(text) as Committed));
+  const told = texts.map((each) => [...each.values()].map((text) => JSON.parse(text) as Committed));
+  for (const own of told) expect(own.map(({ tx }) => tx)).toEqual(own.map(({ tx }) => tx).sort());
+  witness.checkTransactions(told.flat().sort((a, b) => (a.tx < b.tx ? -1 : 1)));
 }
 
 /** Every view is the entity as of the watermark, and there is one of every entity. */
@@ -104,8 +125,10 @@ async function checkViews(options: CheckOptions): Promise<void> {
   const { cluster, database, witness } = options;
   const redis = new Redis(cluster.redis.address);
   try {
+    const newest = newestByHome(witness, (await partitionsOf(options)).length);
     await eventually(`the views of ${database} reach the end`, async () => {
-      expect(await redis.hget(`${database}:v:0`, 'watermark')).toBe(witness.lastTx);
+      for (const [partition, tx] of newest)
+        expect(await redis.hget(`${database}:v:${partition}`, 'watermark')).toBe(tx);
     });
     const prefix = `${database}:e:`;
     const keys = new Set<string>();
@@ -120,6 +143,17 @@ async function checkViews(options: CheckOptions): Promise<void> {
   } finally {
     redis.disconnect();
   }
+}
+
+/** The newest transaction that has facts of entities at home on a partition. */
+function newestByHome(witness: Witness, partitions: number): ReadonlyMap<number, string> {
+  const newest = new Map<number, string>();
+  for (const entity of witness.everWritten) {
+    const home = partitionOf(entity, partitions);
+    const tx = witness.newestOf(entity);
+    if (tx !== undefined && tx > (newest.get(home) ?? '')) newest.set(home, tx);
+  }
+  return newest;
 }
 
 async function checkView(

@@ -133,11 +133,11 @@ export function healthy(process: ClusterProcess): Promise<void> {
 }
 
 /** Makes a database. */
-export async function create({ url }: ClusterProcess, name: string): Promise<void> {
+export async function create({ url }: ClusterProcess, name: string, partitions = 1): Promise<void> {
   const response = await fetch(`${url}/v1/${name}`, {
     method: 'PUT',
     headers: { 'content-type': 'application/json' },
-    body: '{}',
+    body: JSON.stringify({ partitions }),
   });
   expect([200, 201], await response.text()).toContain(response.status);
 }

@@ -3,6 +3,7 @@ import { expect } from 'vitest';
 import { documentOf } from '../e2e/documents.ts';
 import type { Random } from '../e2e/random.ts';
 import type { Committed, Witness } from '../e2e/witness.ts';
+import { type Answer, type Sent, take } from '../e2e/writers.ts';
 import { PATIENCE_MILLIS, within } from './waiting.ts';
 
 const WRITERS = 4;
@@ -18,13 +19,21 @@ export interface LoadOptions {
   readonly database: string;
   readonly witness: Witness;
   readonly random: Random;
+  /** What is written; default: pairs. */
+  readonly documents?: Documents;
 }
 
-type Answer = Committed & {
-  readonly duplicate: boolean;
-  readonly code?: string;
-  readonly detail?: string;
-};
+/** Where the documents of writers come from. */
+interface Documents {
+  next(): Sent;
+  /** Told of what was committed. */
+  committed(answer: Committed): void;
+  /** Reads again what documents are made of, after one was refused. */
+  refresh(url: string): Promise<void>;
+}
+
+/** What is answered while a partition has no owner: the outcome is not known, or is not to be had at the moment. */
+const FOR_A_TIME = [429, 503, 504];
 
 interface Waiting {
   /** When an acknowledged transaction must have been sent at the earliest. */
@@ -34,8 +43,9 @@ interface Waiting {
 }
 
 /**
- * Writers over HTTP, each of which sends one transaction after the other, and the same again until it is
- * acknowledged. What can be refused for a time only, is; anything else fails the test.
+ * Writers over HTTP, each of which sends one transaction after the other, and the same again until it has an outcome;
+ * without an idempotency key only once. What can be refused for a time only, is; what else fails the test, unless the
+ * document says that it may.
  */
 export class Load implements AsyncDisposable {
   readonly #options: LoadOptions;
@@ -94,20 +104,30 @@ export class Load implements AsyncDisposable {
   }
 
   async #write(): Promise<void> {
-    const { witness, random } = this.#options;
+    const { documents } = this.#options;
     while (!this.#stopped) {
-      const key = witness.nextKey();
-      const body = documentOf(key, random);
-      const sent = performance.now();
-      while (!(await this.#send(key, body)) && !this.#over) await sleep(PAUSE_MILLIS);
-      this.#heard(sent);
+      const sent = documents?.next() ?? this.#pairs();
+      const since = performance.now();
+      let outcome = await this.#send(sent);
+      while (outcome === 'unknown' && sent.isKeyed && !this.#over) {
+        await sleep(PAUSE_MILLIS);
+        outcome = await this.#send(sent);
+      }
+      if (outcome === 'committed') this.#heard(since);
+      if (outcome === 'refused') await documents?.refresh(this.#url);
       await sleep(PACE_MILLIS);
     }
   }
 
-  /** @returns whether it is acknowledged */
-  async #send(key: string, body: string): Promise<boolean> {
-    const { database, witness } = this.#options;
+  #pairs(): Sent {
+    const { witness, random } = this.#options;
+    const key = witness.nextKey();
+    return { key, body: documentOf(key, random), isKeyed: true };
+  }
+
+  async #send(sent: Sent): Promise<'committed' | 'refused' | 'unknown'> {
+    const { database, witness, documents } = this.#options;
+    const { key, body, refusals } = sent;
     const url = this.#url;
     let response: Response;
     let answer: Answer;
@@ -121,16 +141,17 @@ export class Load implements AsyncDisposable {
     } catch (error) {
       // The node has died under the request; whether it was committed is for the log to say.
       if (url === this.#url) throw error;
-      return false;
+      return 'unknown';
     }
     const { code, detail } = answer;
-    if (code !== undefined) {
-      expect([429, 503], `${key}: ${code}: ${detail}`).toContain(response.status);
+    if (code !== undefined && refusals?.includes(code) !== true) {
+      expect(FOR_A_TIME, `${key}: ${code}: ${detail}`).toContain(response.status);
       this.refusals.set(code, (this.refusals.get(code) ?? 0) + 1);
-      return false;
+      return 'unknown';
     }
-    witness.acknowledge(key, answer);
-    return true;
+    const committed = (each: Committed): void => documents?.committed(each);
+    take({ witness, committed }, sent, answer);
+    return code === undefined ? 'committed' : 'refused';
   }
 
   #heard(sent: number): void {

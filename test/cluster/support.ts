@@ -6,7 +6,7 @@ import { type Cluster, create } from './cluster.ts';
 import { Load } from './load.ts';
 import type { ClusterProcess } from './processes.ts';
 
-const SEED = Number(process.env['PYRALOG_SEED'] ?? Date.now() % 1_000_000);
+export const SEED: number = Number(process.env['PYRALOG_SEED'] ?? Date.now() % 1_000_000);
 /** Whether there is time for what takes long. */
 export const LONG: boolean =
   process.env['PYRALOG_LONG'] === '1' || Number(process.env['PYRALOG_KILLS']) >= 100;
@@ -22,11 +22,16 @@ export interface Run extends AsyncDisposable {
 }
 
 /** Makes a database, and puts a load on it. What the processes say is shown where the test fails. */
-export async function begin(cluster: Cluster, api: ClusterProcess, database: string): Promise<Run> {
+export async function begin(
+  cluster: Cluster,
+  api: ClusterProcess,
+  database: string,
+  partitions = 1,
+): Promise<Run> {
   onTestFailed(() => void process.stderr.write(`seed ${SEED}\n${cluster.errors}`));
-  await create(api, database);
+  await create(api, database, partitions);
   const random = new Random(SEED);
-  const witness = new Witness(database);
+  const witness = new Witness(database, { partitions });
   let { url } = api;
   const load = new Load({ url, database, witness, random });
   return {

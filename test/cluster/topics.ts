@@ -39,18 +39,22 @@ export class Topics implements AsyncDisposable {
     return this.#engines.ports.log;
   }
 
-  /** Records of the only partition from an offset on. */
-  async read(topic: string, from = 0): Promise<readonly StoredRecord[]> {
-    const at = { topic, partition: partitionNo(0) };
+  /** Records of a partition from an offset on, in batches. */
+  batches(topic: string, partition = 0, from = 0): AsyncIterable<readonly StoredRecord[]> {
+    const at = { topic, partition: partitionNo(partition) };
+    return this.#log.read(at, logOffset(from), { follow: false });
+  }
+
+  /** Records of a partition from an offset on. */
+  async read(topic: string, from = 0, partition = 0): Promise<readonly StoredRecord[]> {
     const records: StoredRecord[] = [];
-    for await (const batch of this.#log.read(at, logOffset(from), { follow: false }))
-      records.push(...batch);
+    for await (const batch of this.batches(topic, partition, from)) records.push(...batch);
     return records;
   }
 
   /** Offset of the first record that is kept. */
-  async start(topic: string): Promise<number> {
-    return (await this.#log.bounds({ topic, partition: partitionNo(0) })).start;
+  async start(topic: string, partition = 0): Promise<number> {
+    return (await this.#log.bounds({ topic, partition: partitionNo(partition) })).start;
   }
 
   /** Offset behind the last record. */

@@ -9,9 +9,11 @@ import { SystemClock, SystemRand, SystemTimers, type Threads } from '@pyralog/ru
 import { MemoryViews } from '@pyralog/views/memory';
 import { ClaimingLog } from '../../services/pyralog/src/cluster/claiming-log.ts';
 import { ClusterHost } from '../../services/pyralog/src/cluster/cluster-host.ts';
+import { databaseInfo } from '../../services/pyralog/src/database-settings.ts';
 import type { ClusterPorts } from '../../services/pyralog/src/cluster/ports.ts';
 import type { Role } from '../../services/pyralog/src/cluster/role.ts';
 import { startIndexer, startSequencer } from '../../services/pyralog/src/cluster/roles.ts';
+import type { StepListener } from '../../services/pyralog/src/sequencer-metrics.ts';
 
 /** One process of every role of a cluster, in this one, over the same ports. */
 export class ClusterOfOne implements DatabaseHost {
@@ -21,7 +23,11 @@ export class ClusterOfOne implements DatabaseHost {
 
   private constructor(ports: ClusterPorts, threads: Threads) {
     this.#ports = ports;
-    const settings = { advice: new AssignAll(1), database: undefined };
+    const advice = new AssignAll(async (topic) => {
+      const { partitions } = await databaseInfo(topic.replace(/\..*/, ''), ports.objects);
+      return partitions;
+    });
+    const settings = { advice, database: undefined };
     this.#roles = [
       startSequencer({ ...settings, format: 'transaction' }, ports),
       startIndexer({ ...settings, threads }, ports),
@@ -32,12 +38,14 @@ export class ClusterOfOne implements DatabaseHost {
   /**
    * @param onTrouble told of what fails behind the scenes, and of its recovery
    * @param log another than the default, where a test breaks it
+   * @param steps told of what is committed
    */
   static async start(
     threads: Threads,
     cutRule: CutRule,
     onTrouble: (what: string, error?: unknown) => void,
     log: Log = new MemoryLog(),
+    steps?: StepListener,
   ): Promise<ClusterOfOne> {
     const objects = new MemoryObjects();
     const ports: ClusterPorts = {
@@ -54,6 +62,7 @@ export class ClusterOfOne implements DatabaseHost {
       onFailure: onTrouble,
       onRecovery: onTrouble,
       onVoid: onTrouble,
+      steps,
     };
     return new ClusterOfOne(ports, threads);
   }

@@ -69,7 +69,7 @@ test('I14 all that cannot read the log while it is away can when it is back, tho
   };
   await using cluster = await ClusterOfOne.start(threads, EVERY_RECORD, told, log);
   // In import mode nobody moves time on either.
-  const database = await create(cluster, 'main', { mode: 'import' });
+  const database = await create(cluster, 'main', { mode: 'import', partitions: 1 });
   await write(database, { entity: 'e:1', n: 1 });
   await expect
     .poll(() => log.bounds({ topic: 'main.changes', partition: P }), PATIENCE)

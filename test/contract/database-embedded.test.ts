@@ -4,6 +4,8 @@ import { databaseContract } from './database.ts';
 import { create, feedOf, write } from './database-support.ts';
 import { embeddedHost } from './embedded-host.ts';
 import { SharedThread } from './shared-thread.ts';
+import { limitContract } from './database-limits.ts';
+import { semanticsContract, stagesOf } from './database-semantics.ts';
 
 const threads = new SharedThread();
 afterAll(() => threads[Symbol.asyncDispose]());
@@ -45,3 +47,29 @@ test('databases of one host have files of the same names, and read their own', a
     expect(new Set(told.map(({ entity }) => entity))).toEqual(new Set([`e:${database.name}`]));
   }
 });
+
+limitContract('the database of one process', make(DEFAULT_CUT));
+semanticsContract('the database of one process', stagesOf(make(DEFAULT_CUT)));
+
+// Tens of seconds on a busy machine.
+test(
+  'as many facts as a transaction may write, and one more is refused',
+  { timeout: 300_000 },
+  async () => {
+    await using host = await make(DEFAULT_CUT)();
+    const database = await create(host);
+    const many = { entity: 'attribute:n', 'db/valueType': 'int', 'db/cardinality': 'many' };
+    await write(database, many);
+    const limit = 1_000_000;
+    const n = Array.from({ length: limit }, (_, i) => i);
+    expect((await write(database, { entity: 'a', n })).facts).toHaveLength(limit);
+    // What is retracted counts as well.
+    await expect(
+      write(database, { op: 'retractEntity', entity: 'a' }, { entity: 'b', n: [1] }),
+    ).rejects.toMatchObject({
+      code: 'transaction-too-large',
+      message: expect.stringContaining(String(limit)),
+      extra: { limit },
+    });
+  },
+);

@@ -59,6 +59,30 @@ export function hostContract(make: () => Promise<DatabaseHost>, partitions: numb
     expect(typeof status.durable).toBe('boolean');
   });
 
+  test('an import keeps its order and its times, however much of it is on its way', async () => {
+    await using host = await make();
+    const database = await create(host, 'main', { mode: 'import' });
+    const first = 946_684_800n;
+    const documents = Array.from({ length: 20 }, (_, i) => ({
+      id: `key-${i}`,
+      at: new Date((Number(first) + i) * 1_000).toISOString(),
+      ops: [{ entity: `e:${i}`, n: i }],
+    }));
+    const committed = await Promise.all(documents.map((document) => commit(database, document)));
+    for (const [i, { tx }] of committed.entries()) {
+      const at = (first + BigInt(i)) * 1_000_000_000n;
+      expect([i, tx >= at - 1023n && tx < at + 1_000_000n]).toEqual([i, true]);
+    }
+    // What it brought in is known by its keys ever after, whatever time it is.
+    const again = { tx: committed[3]?.tx, duplicate: true };
+    expect(await commit(database, documents[3])).toMatchObject(again);
+    const keyed = { id: 'key', ops: [{ entity: 'e:keyed', n: 1 }] };
+    const { tx } = await commit(database, keyed);
+    await database.goLive();
+    expect(await commit(database, keyed)).toMatchObject({ tx, duplicate: true });
+    expect(await commit(database, documents[3])).toMatchObject(again);
+  });
+
   test('import mode takes the times of history and ends for good', async () => {
     await using host = await make();
     const database = await create(host, 'main', { mode: 'import' });

@@ -199,6 +199,47 @@ describe('answers', () => {
     expect(page).toContain('"value":{"int":"9007199254740993"}');
   });
 
+  test('a commit says where its time went when it is asked', async () => {
+    const { server, base } = await withData();
+    await using _ = server;
+    const post = async (query: string, body: string, type: string): Promise<Response> =>
+      fetch(`${base}/transactions${query}`, {
+        method: 'POST',
+        headers: { 'content-type': type },
+        body,
+      });
+    const document = '{"id":"key","ops":[{"entity":"a","n":1}]}';
+    const stages = { publish: 0, wait: 0, prepare: 0 };
+    const its = {
+      partitions: [0],
+      attempts: 1,
+      millis: { ...stages, commit: expect.any(Number), total: expect.any(Number) },
+    };
+    const one = await post('?explain=true&facts=false', document, 'application/json');
+    const answer = (await one.json()) as Record<string, unknown>;
+    expect(Object.keys(answer)).toEqual(['tx', 'instant', 'ids', 'duplicate', 'explain']);
+    expect(answer['explain']).toEqual(its);
+    // Nothing was done for a duplicate; and each line of a stream is told by itself.
+    const lines = `${document}\n{"ops":[{"entity":"a","n":2}]}\n`;
+    const stream = await post('?explain=true', lines, 'application/x-ndjson');
+    const answers = (await stream.text()).trim().split('\n');
+    expect(answers.map((line) => (JSON.parse(line) as { explain: unknown }).explain)).toEqual([
+      undefined,
+      its,
+    ]);
+    const silent = await post('?explain=false', '{"ops":[]}', 'application/json');
+    expect(await silent.json()).not.toHaveProperty('explain');
+    await expectProblem(
+      await post('?explain=yes', document, 'application/json'),
+      'parameter-invalid',
+    );
+    // The client asks and reads.
+    const database = await server.database('main');
+    const bytes = new TextEncoder().encode('{"ops":[{"entity":"a","n":3}]}');
+    expect((await database.transact(bytes, { explain: true })).explain).toEqual(its);
+    expect((await database.transact(bytes)).explain).toBeUndefined();
+  });
+
   test('every read names its basis, and only what names its moment is kept without asking', async () => {
     const { server, base, tx } = await withData();
     await using _ = server;
@@ -711,6 +752,8 @@ describe('for those who run it', () => {
       'pyralog_http_request_seconds_count{method="GET",route="none",status="404"} 1',
       'pyralog_transactions_total{database="main",outcome="committed"} 1',
       'pyralog_transactions_total{database="main",outcome="type-mismatch"} 1',
+      'pyralog_transaction_seconds_count{stage="publish",kind="one"} 1',
+      'pyralog_transaction_seconds_count{stage="commit",kind="one"} 1',
     ]) {
       expect(text).toContain(line);
     }

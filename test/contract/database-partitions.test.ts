@@ -4,6 +4,8 @@ import { afterAll, afterEach, expect } from 'vitest';
 import { databaseContract } from './database.ts';
 import { embeddedHost } from './embedded-host.ts';
 import { SharedThread } from './shared-thread.ts';
+import { limitContract } from './database-limits.ts';
+import { semanticsContract, stagesOf } from './database-semantics.ts';
 
 const threads = new SharedThread();
 afterAll(() => threads[Symbol.asyncDispose]());
@@ -11,9 +13,9 @@ afterAll(() => threads[Symbol.asyncDispose]());
 const troubles: unknown[] = [];
 afterEach(() => expect(troubles.splice(0)).toEqual([]));
 
-const PARTITIONS = 3;
+const PARTITIONS = 4;
 
-/** A host whose databases have three partitions where nothing else is asked for. */
+/** A host whose databases have four partitions where nothing else is asked for. */
 const make = (cutRule: CutRule) => async (): Promise<DatabaseHost> => {
   const host = await embeddedHost(threads, cutRule, (what, error) => troubles.push(what, error));
   return {
@@ -24,8 +26,15 @@ const make = (cutRule: CutRule) => async (): Promise<DatabaseHost> => {
   };
 };
 
-databaseContract('the database of one process on three partitions', make(DEFAULT_CUT), PARTITIONS);
+databaseContract('the database of one process on four partitions', make(DEFAULT_CUT), PARTITIONS);
 
 // Parts of a few facts, so that every answer is merged from many runs and the live index.
 const smallRuns = make({ factsMax: 3, bytesMax: 1e9 });
-databaseContract('the database on three partitions with small runs', smallRuns, PARTITIONS);
+databaseContract('the database on four partitions with small runs', smallRuns, PARTITIONS);
+
+limitContract('the database of one process on four partitions', make(DEFAULT_CUT));
+semanticsContract(
+  'the database of one process on four partitions',
+  stagesOf(make(DEFAULT_CUT)),
+  PARTITIONS,
+);

@@ -3,18 +3,6 @@ import type { ErrorCode, Value } from '@pyralog/model';
 import { expect, test } from 'vitest';
 import { commit, create, data, expectCode, told, write } from './database-support.ts';
 
-const define = (
-  ident: string,
-  valueType: string,
-  more: Readonly<Record<string, unknown>> = {},
-): unknown => ({
-  entity: `attribute:${ident}`,
-  'db/ident': ident,
-  'db/valueType': valueType,
-  'db/cardinality': 'one',
-  ...more,
-});
-
 export function writeContract(make: () => Promise<DatabaseHost>): void {
   test('a commit says what it wrote, and its own reads see it', async () => {
     await using host = await make();
@@ -36,35 +24,6 @@ export function writeContract(make: () => Promise<DatabaseHost>): void {
       ['author', { cardinality: 'many', values: [{ type: 'string', value: 'Einstein' }] }],
       ['title', { cardinality: 'one', values: [{ type: 'string', value: 'Relativity' }] }],
     ]);
-  });
-
-  test('another value replaces the one of a one-attribute; the same value and a value that is not there write nothing', async () => {
-    await using host = await make();
-    const database = await create(host);
-    await write(database, { entity: 'a', n: 1, tags: ['x', 'y'] });
-    expect(
-      told(data((await write(database, { entity: 'a', n: 2, tags: ['y', 'z'] })).facts)).toSorted(),
-    ).toEqual([
-      ['a', 'n', 1, 'retract'],
-      ['a', 'n', 2, 'assert'],
-      ['a', 'tags', 'z', 'assert'],
-    ]);
-    const nothing = await write(
-      database,
-      { entity: 'a', n: 2 },
-      { op: 'retract', entity: 'a', attribute: 'n', value: 7 },
-      { op: 'retract', entity: 'b', attribute: 'n' },
-      { op: 'retractEntity', entity: 'c' },
-    );
-    expect(data(nothing.facts)).toEqual([]);
-    const gone = await write(database, { op: 'retractEntity', entity: 'a' });
-    expect(told(gone.facts).toSorted()).toEqual([
-      ['a', 'n', 2, 'retract'],
-      ['a', 'tags', 'x', 'retract'],
-      ['a', 'tags', 'y', 'retract'],
-      ['a', 'tags', 'z', 'retract'],
-    ]);
-    expect((await database.entity('a', { await: gone.tx })).attributes.size).toBe(0);
   });
 
   const values: readonly (readonly [string, string, Value])[] = [
@@ -183,30 +142,6 @@ export function writeContract(make: () => Promise<DatabaseHost>): void {
     ],
     ['value-invalid', '{"ops":[{"entity":"a","n":9223372036854775808}]}'],
     ['value-invalid', '{"ops":[{"entity":"a","n":{"instant":"yesterday"}}]}'],
-    ['type-mismatch', '{"ops":[{"entity":"a","seen":"one"}]}'],
-    ['facts-conflict', '{"ops":[{"entity":"a","n":1},{"entity":"a","n":2}]}'],
-    [
-      'facts-conflict',
-      '{"ops":[{"entity":"a","seen":1},{"op":"retract","entity":"a","attribute":"seen","value":1}]}',
-    ],
-    [
-      'facts-conflict',
-      '{"ops":[{"entity":"b","n":1},{"op":"retract","entity":"b","attribute":"n","value":1}]}',
-    ],
-    ['cas-failed', '{"ops":[{"op":"cas","entity":"a","attribute":"seen","old":2,"new":3}]}'],
-    [
-      'cas-failed',
-      '{"ops":[{"op":"cas","entity":"b","attribute":"seen","old":null,"new":3},{"op":"cas","entity":"a","attribute":"seen","old":null,"new":3}]}',
-    ],
-    [
-      'condition-failed',
-      '{"if":[{"entity":"a","attribute":"seen","is":2}],"ops":[{"entity":"a","seen":3}]}',
-    ],
-    ['condition-failed', '{"if":[{"entity":"a","absent":true}],"ops":[{"entity":"a","seen":3}]}'],
-    [
-      'condition-failed',
-      '{"if":[{"entity":"a","unchangedSince":"1"}],"ops":[{"entity":"a","seen":3}]}',
-    ],
     ['import-time-invalid', '{"at":"2020-01-01T00:00:00Z","ops":[]}'],
   ];
 
@@ -239,28 +174,6 @@ export function writeContract(make: () => Promise<DatabaseHost>): void {
       code: 'json-malformed',
       extra: { line: 2 },
     });
-  });
-
-  test('conditions and swaps that hold let the transaction pass', async () => {
-    await using host = await make();
-    const database = await create(host);
-    const { tx } = await write(database, { entity: 'a', n: 5 });
-    const result = await commit(database, {
-      if: [
-        { entity: 'a', attribute: 'n', is: 5 },
-        { entity: 'a', unchangedSince: tx.toString() },
-        { entity: 'b', absent: true },
-      ],
-      ops: [
-        { op: 'cas', entity: 'a', attribute: 'n', old: 5, new: 4 },
-        { op: 'cas', entity: 'b', attribute: 'n', old: null, new: 1 },
-      ],
-    });
-    expect(told(data(result.facts)).toSorted()).toEqual([
-      ['a', 'n', 4, 'assert'],
-      ['a', 'n', 5, 'retract'],
-      ['b', 'n', 1, 'assert'],
-    ]);
   });
 
   test('the same key and content are committed once; other content is refused', async () => {
@@ -313,47 +226,6 @@ export function writeContract(make: () => Promise<DatabaseHost>): void {
     ).toEqual([{ type: 'instant', value: tx / 1000n }]);
   });
 
-  test('a unique value belongs to one entity', async () => {
-    await using host = await make();
-    const database = await create(host);
-    await write(database, define('email', 'string', { 'db/unique': 'value' }));
-    await write(database, { entity: 'a', email: 'x@y' });
-    await expectCode(write(database, { entity: 'b', email: 'x@y' }), 'unique-conflict');
-    await write(database, { op: 'retract', entity: 'a', attribute: 'email' });
-    await write(database, { entity: 'b', email: 'x@y' });
-  });
-
-  test('a strict database refuses attributes that were not defined', async () => {
-    await using host = await make();
-    const database = await create(host, 'main', { strict: true });
-    await expectCode(write(database, { entity: 'a', n: 1 }), 'attribute-unknown');
-    await write(database, define('n', 'int'));
-    await write(database, { entity: 'a', n: 1 });
-  });
-
-  test('a type never changes, and many never becomes one', async () => {
-    await using host = await make();
-    const database = await create(host);
-    await write(database, { entity: 'a', n: 1, tags: ['x'] });
-    await expectCode(
-      write(database, { entity: 'attribute:n', 'db/valueType': 'string' }),
-      'schema-change-refused',
-    );
-    await expectCode(
-      write(database, { entity: 'attribute:tags', 'db/cardinality': 'one' }),
-      'schema-change-refused',
-    );
-    await write(database, { entity: 'attribute:n', 'db/cardinality': 'many' });
-    const { tx } = await write(database, { entity: 'a', n: [2] });
-    expect((await database.entity('a', { await: tx })).attributes.get('n')).toEqual({
-      cardinality: 'many',
-      values: [
-        { type: 'int', value: 1n },
-        { type: 'int', value: 2n },
-      ],
-    });
-  });
-
   test('transactions on their way at once are committed in the order of the calls', async () => {
     await using host = await make();
     const database = await create(host);
@@ -369,22 +241,5 @@ export function writeContract(make: () => Promise<DatabaseHost>): void {
     expect(
       (await database.entity('counter', { await: last?.tx })).attributes.get('n')?.values,
     ).toEqual([{ type: 'int', value: 100n }]);
-  });
-
-  test('the limits of operations and of values are kept, and named', async () => {
-    await using host = await make();
-    const database = await create(host);
-    const ops = Array.from({ length: 100_001 }, () => '{"op":"retractEntity","entity":"a"}').join(
-      ',',
-    );
-    await expect(commit(database, `{"ops":[${ops}]}`)).rejects.toMatchObject({
-      code: 'transaction-too-large',
-      message: expect.stringMatching(/100,?000/),
-    });
-    const tooLong = 'x'.repeat(16 * 1024 * 1024 + 1);
-    await expect(write(database, { entity: 'a', text: tooLong })).rejects.toMatchObject({
-      code: 'value-too-large',
-      message: expect.stringContaining('16777216'),
-    });
   });
 }

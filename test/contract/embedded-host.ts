@@ -5,15 +5,18 @@ import { MemoryObjects } from '@pyralog/objects/memory';
 import { BlockCache } from '@pyralog/reading';
 import { SystemClock, SystemRand, SystemTimers, type Threads } from '@pyralog/runtime';
 import { EmbeddedHost } from '../../services/pyralog/src/embedded.ts';
+import type { StepListener } from '../../services/pyralog/src/sequencer-metrics.ts';
 
 /**
  * What `openEmbedded` gives without a folder, on threads of the caller's.
  * @param onTrouble told of what fails behind the scenes, and of its recovery
+ * @param steps told of what is committed
  */
 export async function embeddedHost(
   threads: Threads,
   cutRule: CutRule,
   onTrouble: (what: string, error?: unknown) => void,
+  steps?: StepListener,
 ): Promise<EmbeddedHost> {
   return EmbeddedHost.over({
     log: new MemoryLog(),
@@ -28,5 +31,6 @@ export async function embeddedHost(
     cutRule,
     onFailure: onTrouble,
     onRecovery: onTrouble,
+    steps,
   });
 }

@@ -1,63 +1,91 @@
 import { request as httpRequest } from 'node:http';
 import { expect } from 'vitest';
+import type { Life } from './killing.ts';
 import type { Committed, Witness } from './witness.ts';
 
-/** A transaction that was sent, and whose outcome nobody heard. */
+/** A transaction to be sent. */
 export interface Sent {
+  /** What the witness knows it by. */
   readonly key: string;
   readonly body: string;
+  /** Whether that is its idempotency key, so that it may be sent again. */
+  readonly isKeyed: boolean;
+  /** Codes that it may be refused with. */
+  readonly refusals?: readonly string[];
 }
 
 /** What a writer works with. */
-export interface WriterOptions {
-  readonly url: string;
+export interface WriterOptions extends Life {
   readonly database: string;
   readonly witness: Witness;
   /** The next transaction to send; undefined to end. */
   readonly next: () => Sent | undefined;
-  /** Whether the server is thought to live: a connection that breaks is a failure of the test then. */
-  readonly alive: () => boolean;
-  /** Told of every answer. */
-  readonly heard: () => void;
+  /** Told of what was committed. */
+  readonly committed?: (answer: Committed) => void;
+  /** Reads again what transactions are made of, after one was refused; streams go by what others read. */
+  readonly refresh?: () => Promise<void>;
 }
 
-type Answer = Committed & {
+/** What a writer is told: a commit, or why there is none. */
+export type Answer = Committed & {
   readonly duplicate: boolean;
   readonly code?: string;
   readonly detail?: string;
 };
 
-function take({ witness, heard }: WriterOptions, { key }: Sent, answer: Answer): void {
-  expect(answer.code, `${key}: ${answer.detail}`).toBeUndefined();
+/** Remembers an outcome: a commit, or a refusal that may be. */
+export function take(
+  { witness, committed }: Pick<WriterOptions, 'witness' | 'committed'>,
+  { key, refusals }: Sent,
+  answer: Answer,
+): void {
   const promised = witness.promisedTx(key);
+  if (answer.code !== undefined && refusals?.includes(answer.code) === true) {
+    expect(promised, `I8: ${key} was acknowledged before: ${answer.detail}`).toBeUndefined();
+    witness.refuse(key);
+    return;
+  }
+  expect(answer.code, `${key}: ${answer.detail}`).toBeUndefined();
   if (promised !== undefined) {
     expect(answer.duplicate, `I8: ${key} was acknowledged before`).toBe(true);
     expect(answer.tx, `I8: ${key} is the transaction that it was`).toBe(promised);
   }
   witness.acknowledge(key, answer);
-  heard();
+  committed?.(answer);
 }
 
 /** Sends one transaction after the other until the server dies. @returns what has no outcome */
 export async function writeSingly(options: WriterOptions): Promise<Sent[]> {
-  const { url, database, next, alive } = options;
+  const { url, database, next, alive, heard, refresh } = options;
   for (let sent = next(); sent !== undefined && alive(); sent = next()) {
+    let answer: Answer;
     try {
       const response = await fetch(`${url}/v1/${database}/transactions`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: sent.body,
       });
-      const answer = (await response.json()) as Answer;
-      expect(response.status, answer.detail).toBe(200);
-      take(options, sent, answer);
+      answer = (await response.json()) as Answer;
+      expect(response.ok, answer.detail).toBe(answer.code === undefined);
     } catch (error) {
       // The server died under the request; whether it was committed is for the feed to say.
       if (!isCut(error) || alive()) throw error;
       return [sent];
     }
+    take(options, sent, answer);
+    heard();
+    if (answer.code !== undefined && refresh !== undefined) await untilCut(alive, refresh());
   }
   return [];
+}
+
+/** Ends well where the server dies under what is done. */
+export async function untilCut(alive: () => boolean, doing: Promise<unknown>): Promise<void> {
+  try {
+    await doing;
+  } catch (error) {
+    if (!isCut(error) || alive()) throw error;
+  }
 }
 
 /**
@@ -65,7 +93,7 @@ export async function writeSingly(options: WriterOptions): Promise<Sent[]> {
  * @returns what has no outcome, in the order in which it was sent
  */
 export function writeStream(options: WriterOptions, window: number): Promise<Sent[]> {
-  const { url, database, next, alive } = options;
+  const { url, database, next, alive, heard } = options;
   const waiting: Sent[] = [];
   return new Promise((resolve, reject) => {
     const request = httpRequest(`${url}/v1/${database}/transactions?facts=true`, {
@@ -96,8 +124,10 @@ export function writeStream(options: WriterOptions, window: number): Promise<Sen
           // A line that the server died in the middle of is no answer.
           rest = lines.pop() ?? '';
           try {
-            for (const line of lines)
+            for (const line of lines) {
               take(options, waiting.shift() as Sent, JSON.parse(line) as Answer);
+              heard();
+            }
             fill();
           } catch (error) {
             reject(error as Error);
@@ -110,7 +140,7 @@ export function writeStream(options: WriterOptions, window: number): Promise<Sen
 }
 
 /** Whether this is how a connection ends whose server was killed. */
-function isCut(error: unknown): boolean {
+export function isCut(error: unknown): boolean {
   if (error instanceof TypeError) return true;
   const { code } = error as { readonly code?: string };
   return ['ECONNRESET', 'ECONNREFUSED', 'EPIPE'].includes(code ?? '');

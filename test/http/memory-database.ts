@@ -21,6 +21,7 @@ import type {
   TransactionInfo,
   TransactionsPage,
   TransactionsQuery,
+  TransactOptions,
 } from '@pyralog/client';
 import {
   decodeCursor,
@@ -38,6 +39,7 @@ import {
   foldSchema,
   HybridClock,
   initialSchema,
+  mintEntity,
   parseDocument,
   partitionNo,
   parseTx,
@@ -51,7 +53,7 @@ import {
   type Value,
 } from '@pyralog/model';
 import { indexOrder, valueOrder } from '../oracle/order.ts';
-import { resolve } from './memory-transactions.ts';
+import { meaningOf } from '../oracle/rules.ts';
 
 interface Committed {
   readonly tx: Tx;
@@ -98,7 +100,11 @@ export class MemoryDatabase implements Database {
     );
   }
 
-  async transact(bytes: Uint8Array): Promise<CommitResult> {
+  async transact(
+    bytes: Uint8Array,
+    { explain = false }: TransactOptions = {},
+  ): Promise<CommitResult> {
+    const since = performance.now();
     const document = parseDocument(bytes);
     const known = document.id === undefined ? undefined : this.#keys.get(document.id);
     if (known !== undefined) {
@@ -108,15 +114,21 @@ export class MemoryDatabase implements Database {
       return { ...first, ids: known.ids, duplicate: true };
     }
     const tx = this.#stamp(document.at);
-    const { facts, ids, schema } = resolve(
-      { schema: this.#schema, current: this.#inForce(this.#closed) },
-      document,
+    const log = this.#facts(this.#closed);
+    const before = { log, inForce: this.#inForce(this.#closed), settings: this.#settings };
+    const meaning = meaningOf(document, before, {
       tx,
-    );
+      mint: ([first = ''], ordinal) => mintEntity(first, tx, ordinal, partitionNo(0), 1),
+    });
+    if (meaning.kind === 'refused') throw meaning.reasons[0] as PyralogError;
+    const { facts, ids } = meaning;
     if (document.id !== undefined)
       this.#keys.set(document.id, { hash: document.contentHash, tx, ids });
-    this.#commit({ tx, facts }, schema);
-    return { tx, facts, ids, duplicate: false };
+    this.#commit({ tx, facts }, foldSchema(this.#schema, facts));
+    const total = Math.round((performance.now() - since) * 1_000) / 1_000;
+    const millis = { publish: 0, wait: 0, prepare: 0, commit: total, total };
+    const explained = explain ? { partitions: [0], attempts: 1, millis } : undefined;
+    return { tx, facts, ids, duplicate: false, explain: explained };
   }
 
   async entity(id: string, options: ReadOptions = {}): Promise<EntityAnswer> {
@@ -301,6 +313,7 @@ export class MemoryDatabase implements Database {
       liveFacts: this.#log.flatMap(({ facts }) => facts).length,
       manifest: 0,
       runs: 0,
+      open: [],
       troubles: [],
     };
     return {

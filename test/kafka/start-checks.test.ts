@@ -82,7 +82,7 @@ test('settings of topics that endanger data are named', async () => {
     topicSettings: () => ({ 'cleanup.policy': 'compact', 'retention.ms': '1000' }),
   });
   await log.createTopic(`${name}.commits`, 1);
-  await new Databases(on.ports).create(name, {});
+  await new Databases(on.ports).create(name, { partitions: 1 });
   const told = await started(on, true);
   expect(
     told.filter((text) => text.startsWith(`${name}.commits has cleanup.policy=compact`)),

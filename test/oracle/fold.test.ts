@@ -9,8 +9,7 @@ import { afterAll, expect, test } from 'vitest';
 import { embeddedHost } from '../contract/embedded-host.ts';
 import { SharedThread } from '../contract/shared-thread.ts';
 import { Fold } from './fold.ts';
-
-const RUNS = Number(process.env['PYRALOG_RUNS'] ?? 100);
+import { runs } from './runs.ts';
 
 const threads = new SharedThread();
 afterAll(() => threads[Symbol.asyncDispose]());
@@ -145,7 +144,7 @@ test(
           expect(troubles).toEqual([]);
         },
       ),
-      { numRuns: RUNS },
+      runs(100),
     );
   },
 );

@@ -75,6 +75,7 @@ test('what is left of an upload that was cut off is named, and the bucket is who
       objects: store,
       clock: new SystemClock(),
       rand: new SystemRand(),
+      partitionsDefault: 1,
     },
   );
   const content = Buffer.from('what was too large for a record');

@@ -1,6 +1,6 @@
 import { manifestPrefix, decodeManifest } from '@pyralog/format';
-import { type PartitionNo, partitionNo } from '@pyralog/model';
-import { type Choice, type FaultName, OUTSIDE } from '@pyralog/sim';
+import { partitionNo } from '@pyralog/model';
+import { type Choice, type FaultName, OUTSIDE, type SimProcess } from '@pyralog/sim';
 import type { World } from './world.ts';
 
 /** Between two turns of the nemesis, in milliseconds. */
@@ -28,14 +28,29 @@ export class Nemesis {
     const world = this.#world;
     for (const host of world.hosts) world.start(host);
     this.#assign([...this.#sequencers()].slice(0, 1));
+    world.brokers.onLanded = ({ topic }, sender) => {
+      if (topic.endsWith('.commits')) this.#landed(sender);
+    };
     this.#next();
+  }
+
+  /** Between any two records of an owner it may end. */
+  #landed(sender: SimProcess): void {
+    const host = this.#world.hosts.find(({ process }) => process === sender);
+    if (host === undefined || !this.#world.swarm.fires('kill-at-record', sender)) return;
+    this.#kill(host);
+  }
+
+  #kill(host: Host): void {
+    this.#world.kill(host);
+    this.#later(`starts ${host.spec.name}`, SPELLS, () => this.#world.start(host));
   }
 
   /** Mends everything: from here on the world is calm, and each partition is one sequencer's. */
   end(): void {
     this.#isOver = true;
     const world = this.#world;
-    world.isChaos = false;
+    world.phase = 'quiet';
     world.swarm.stop();
     world.brokers.heal();
     world.bucket.heal();
@@ -62,9 +77,7 @@ export class Nemesis {
   readonly #acts: Partial<Record<FaultName, () => void>> = {
     kill: () => {
       const host = this.#host();
-      if (host.process === undefined) return;
-      this.#world.kill(host);
-      this.#later(`starts ${host.spec.name}`, SPELLS, () => this.#world.start(host));
+      if (host.process !== undefined) this.#kill(host);
     },
     pause: () => {
       const { process } = this.#host();
@@ -129,23 +142,26 @@ export class Nemesis {
     const { process } = this.#host();
     if (process === undefined) return;
     this.#world.counts.clockJumps++;
-    const by = [1_000_000n, 1_000_000_000n, 60_000_000_000n, 3_600_000_000_000n];
-    process.clockOffsetNanos += direction * (by[this.#choice.pick(by.length, 'jump')] ?? 0n);
+    const by = this.#world.jumpsNanos;
+    const jump = direction * (by[this.#choice.pick(by.length, 'jump')] ?? 0n);
+    this.#world.setClock(process, process.clockOffsetNanos + jump);
   }
 
   #assign(owners: readonly Host[]): void {
     const world = this.#world;
     world.counts.assignments++;
     for (const { name, partitions } of world.databases) {
-      const all: ReadonlySet<PartitionNo> = new Set(
-        Array.from({ length: partitions }, (_, p) => partitionNo(p)),
-      );
-      for (const host of this.#sequencers())
-        world.groups.advise(
-          `pyralog.sequencer.${name}`,
-          host.spec.name,
-          owners.includes(host) ? all : new Set(),
-        );
+      const all = Array.from({ length: partitions }, (_, p) => partitionNo(p));
+      const sequencers = this.#sequencers();
+      for (const [i, host] of sequencers.entries()) {
+        // Several partitions are of several machines: what one is advised of is the next one's of the next machine.
+        const advised = all.filter((p) => {
+          const first =
+            sequencers[(i + sequencers.length - (p % sequencers.length)) % sequencers.length];
+          return first !== undefined && owners.includes(first);
+        });
+        world.groups.advise(`pyralog.sequencer.${name}`, host.spec.name, new Set(advised));
+      }
     }
   }
 

@@ -1,27 +1,28 @@
 /** What runs on the machines of a world: the product's own drivers, and writers that use them. */
-import { textOfValue } from './check/history.ts';
+import { textOf } from './check/history.ts';
 import { must } from '@pyralog/base';
 import { advance, type DatabaseInfo, decodeCommitRecord, emptyLogState } from '@pyralog/format';
-import { scan } from '@pyralog/indexing';
 import {
   type StoredFact,
   initialSchema,
   isPyralogError,
-  isVisible,
   parseDocument,
   type PartitionNo,
   partitionNo,
-  partitionOf,
+  type Tx,
+  tx,
+  TX_NONE,
 } from '@pyralog/model';
-import { Bucket, followManifests, PartitionReader } from '@pyralog/reading';
-import { type PauseRule, type Service, Supervisor } from '@pyralog/runtime';
 import {
-  DocumentQueue,
-  NO_MAILBOX,
-  NO_POST,
-  FORMAT_HEADER,
-  PartitionLeader,
-} from '@pyralog/service-sequencer';
+  Bucket,
+  DatabaseReader,
+  followManifests,
+  PartitionReader,
+  Partitions,
+} from '@pyralog/reading';
+import type { FactsPage } from '@pyralog/client';
+import { type PauseRule, type Service, Supervisor } from '@pyralog/runtime';
+import { DocumentQueue, NO_MAILBOX, NO_POST, PartitionLeader } from '@pyralog/service-sequencer';
 import { Indexer } from '@pyralog/service-indexer';
 import type { SimProcess } from '@pyralog/sim';
 import { NodeDatabase } from '../../services/pyralog/src/cluster/node-database.ts';
@@ -30,18 +31,18 @@ import { startSequencer } from '../../services/pyralog/src/cluster/roles.ts';
 import { at, topicsOf } from '../../services/pyralog/src/cluster/topics.ts';
 import { healthOf } from '../../services/pyralog/src/troubles.ts';
 import type { WorkloadDocument } from './check/serial.ts';
-import { type Known, makeDocument } from './workload.ts';
-import type { HostSpec, World } from './world.ts';
+import { valuesOf } from './workload.ts';
+import { type HostSpec, placeOf, TRANSACTION, type World } from './world.ts';
 
 const PAUSES: PauseRule = { firstMillis: 100, maxMillis: 5_000 };
-const UNKNOWN: Known = { basis: 0n, values: new Map() };
 /** Between two documents of a writer, in milliseconds. */
 const WRITER_PAUSES = [1, 2, 5, 20, 200, 2_000];
+/** Where nothing fails: many at once. */
+const TRAFFIC_PAUSES = [1, 2, 5, 20];
 /** Between two samples of a reader, in milliseconds. */
 const SAMPLE_PAUSES = [100, 500, 3_000];
-/** Most that a sample lists. */
-const FACTS_MAX = 1_000_000;
-const TRANSACTION = { [FORMAT_HEADER]: new TextEncoder().encode('transaction') };
+/** Rows of a page of a sample. */
+const PAGE = 10_000;
 
 /** A program that is kept running, as production keeps its services. */
 function keep(what: string, service: Service, ports: ClusterPorts): void {
@@ -173,30 +174,45 @@ async function sampleDatabase(
   readers: readonly PartitionReader[],
   process: SimProcess,
   world: World,
-  { timers }: ClusterPorts,
+  { timers, clock }: ClusterPorts,
   signal: AbortSignal,
 ): Promise<void> {
-  let last = 0n;
+  const { choice } = process;
+  const partitions = new Partitions(readers);
+  const reader = new DatabaseReader({ partitions, clock, requestClosed: () => undefined });
+  const numbers = readers.map((_, p) => p);
+  const sample = async (basis: Tx): Promise<readonly StoredFact[]> => {
+    const facts = await all((cursor) =>
+      reader.state({ index: 'eavt', limit: PAGE, cursor }, { asOf: basis }),
+    );
+    world.sampled(info.name, { reader: process.name, basis, partitions: numbers, facts });
+    return facts;
+  };
+  let last = TX_NONE;
   while (!signal.aborted) {
-    const pause = SAMPLE_PAUSES[process.choice.pick(SAMPLE_PAUSES.length, 'sample')] ?? 50;
+    const pause = SAMPLE_PAUSES[choice.pick(SAMPLE_PAUSES.length, 'sample')] ?? 50;
     await timers.sleep(pause, signal);
     // What the whole database can no longer change.
-    const closed = readers.reduce(
-      (min, each) => (each.closed < min ? each.closed : min),
-      must(readers[0], 'a partition').closed,
-    );
+    const { closed } = partitions;
     if (signal.aborted || closed <= last) continue;
-    const facts: StoredFact[] = [];
-    for (const each of readers) {
-      const options = { basis: closed, mode: 'state', limit: FACTS_MAX } as const;
-      const page = await each.run(scan(each.view(), 'eavt', {}, options));
-      facts.push(...page.facts.filter(({ entity }) => isVisible(entity, each.index.partition)));
+    const facts = await sample(closed);
+    world.known.set(info.name, { basis: closed, values: valuesOf(facts) });
+    if (info.partitions > 1) {
+      // A moment in the past, and the same by another index.
+      if (choice.chance(0.3, 'past')) await sample(tx(last + (closed - last) / 2n));
+      const { attribute } = world.workload.bank;
+      const balances = await all((cursor) =>
+        reader.state({ index: 'aevt', attribute, limit: PAGE, cursor }, { asOf: closed }),
+      );
+      const same = facts.filter((fact) => fact.attribute === attribute).map(textOf);
+      if (balances.map(textOf).toSorted().join() !== same.toSorted().join())
+        world.found(
+          'indexes agree',
+          `${process.name} as of ${closed}: ${balances.length} accounts`,
+        );
     }
     last = closed;
-    const partitions = readers.map((_, p) => p);
-    world.sampled(info.name, { reader: process.name, basis: closed, partitions, facts });
-    world.known.set(info.name, { basis: closed, values: valuesOf(facts) });
-    for (const partition of partitions) {
+    for (const partition of numbers) {
       const key = `${process.host} ${info.name}/${partition}`;
       const next = world.reached.get(key)?.next ?? 0;
       world.reached.set(key, { next, sampled: closed });
@@ -204,13 +220,17 @@ async function sampleDatabase(
   }
 }
 
-function valuesOf(facts: readonly StoredFact[]): ReadonlyMap<string, readonly string[]> {
-  const values = new Map<string, string[]>();
-  for (const { entity, attribute, value } of facts) {
-    const key = `${entity} ${attribute}`;
-    values.set(key, [...(values.get(key) ?? []), textOfValue(value)]);
+/** The facts of all pages. */
+async function all(
+  pageOf: (cursor: string | undefined) => Promise<FactsPage>,
+): Promise<readonly StoredFact[]> {
+  const facts: StoredFact[] = [];
+  for (let cursor: string | undefined; ;) {
+    const page = await pageOf(cursor);
+    facts.push(...page.facts);
+    if (page.next === undefined) return facts;
+    cursor = page.next;
   }
-  return values;
 }
 
 /** Publishes documents to the input topics, as any producer may, and sends again what it heard nothing of. */
@@ -232,13 +252,13 @@ async function produce(
   { log, timers }: ClusterPorts,
 ): Promise<void> {
   const { choice } = process;
-  for (let count = 0; world.isChaos; count++) {
-    await timers.sleep(pauseOf(process));
-    if (!world.isChaos) return;
+  for (let count = 0; world.isWriting; count++) {
+    await timers.sleep(pauseOf(process, world));
+    if (!world.isWriting) return;
     const document = nextDocument(info, process, world, count);
     const poison = choice.chance(0.02, 'poison');
     const value = poison ? Uint8Array.of(123, 1, 2) : bytesOf(document);
-    const topic = at(topicsOf(info.name).transactions, partitionFor(document, info));
+    const topic = at(topicsOf(info.name).transactions, world.workload.door(document, choice));
     const repeated = document.id !== undefined && choice.chance(0.2, 'sent twice');
     for (let left = repeated ? 2 : 1; left > 0; left--) {
       try {
@@ -280,8 +300,8 @@ async function answer(
   await using database = await NodeDatabase.open(info, ports, signal);
   working();
   for (let count = 0; !signal.aborted; count++) {
-    await ports.timers.sleep(pauseOf(process), signal);
-    if (!world.isChaos) continue;
+    await ports.timers.sleep(pauseOf(process, world), signal);
+    if (!world.isWriting) continue;
     const document = nextDocument(info, process, world, count);
     await transact(info, world, document, async () => {
       const { tx, facts } = await database.transact(bytesOf(document));
@@ -352,7 +372,7 @@ async function leadQueue(
   working();
   const writing = new Set<Promise<void>>();
   for (let count = 0; !signal.aborted; count++) {
-    await ports.timers.sleep(pauseOf(process), signal);
+    await ports.timers.sleep(pauseOf(process, world), signal);
     if (process.choice.chance(0.05, 'closes')) leader.requestClosed();
     const document = nextDocument(info, process, world, count);
     world.documents.set(document.meta.reason, document);
@@ -386,8 +406,12 @@ async function transact(
     // Refused, or nobody knows.
     if (!isPyralogError(error)) throw error;
     if (error.code === 'internal')
-      world.found('no defect', `${op} was answered with ${error.message}`);
+      world.found('no defect', `${op} was answered with ${error.message} ${describe(error.cause)}`);
   }
+}
+
+function describe(cause: unknown): string {
+  return cause instanceof Error ? `${cause.message}${placeOf(cause)}` : '';
 }
 
 function nextDocument(
@@ -397,19 +421,14 @@ function nextDocument(
   count: number,
 ): WorkloadDocument {
   world.counts.documents++;
-  const known = world.known.get(name) ?? UNKNOWN;
-  return makeDocument(`${process.name}-${count}`, process.choice, known);
+  return world.workload.next(process.name, process.choice, world.knownTo(name, process), count);
 }
 
-function pauseOf({ choice }: SimProcess): number {
-  return WRITER_PAUSES[choice.pick(WRITER_PAUSES.length, 'writer pauses')] ?? 2;
+function pauseOf({ choice }: SimProcess, { isCalm }: World): number {
+  const pauses = isCalm ? TRAFFIC_PAUSES : WRITER_PAUSES;
+  return pauses[choice.pick(pauses.length, 'writer pauses')] ?? 2;
 }
 
 function bytesOf(document: WorkloadDocument): Uint8Array {
   return Buffer.from(JSON.stringify(document));
-}
-
-/** Where a document is sent: to the partition of the first entity that it writes. */
-function partitionFor({ ops }: WorkloadDocument, { partitions }: DatabaseInfo): PartitionNo {
-  return partitionOf(must(ops[0], 'a document writes').entity, partitions);
 }

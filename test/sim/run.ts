@@ -3,6 +3,7 @@
  *
  *   npm run sim -- --seed 7                     one seed: its hash, its faults, what was found
  *   npm run sim -- --seed 7 --runs 200          the seeds from 7 on
+ *   npm run sim -- --minutes 30                 seeds until the time is over
  *   npm run sim -- --tape FILE               the choices of a kept run, as those of test/sim/seeds
  *   npm run sim -- --mutant noSeq --first       a planted bug, until it is found (test/sim/mutants/mutants.json)
  *   npm run sim -- --table                      the faults, and what each component must make of them
@@ -23,7 +24,8 @@ import {
 const { values: given } = parseArgs({
   options: {
     seed: { type: 'string', default: '1' },
-    runs: { type: 'string', default: '1' },
+    runs: { type: 'string' },
+    minutes: { type: 'string' },
     steps: { type: 'string', default: '2000' },
     scenario: { type: 'string' },
     tape: { type: 'string' },
@@ -46,7 +48,7 @@ function printReport(name: string, report: Report, scenario: string): void {
   print(
     `${name} ${scenario}: ${hash}, ${steps} steps (${quietSteps} quiet), ${virtualMillis} ms, ${interleavedPicks} interleaved, ${findings.length} findings`,
   );
-  if (given.runs !== '1' && findings.length === 0) return;
+  if ((given.runs ?? given.minutes) !== undefined && findings.length === 0) return;
   print(`  faults: ${faults.length === 0 ? 'none' : faults.join(', ')}`);
   print(
     `  ${Object.entries(counts)
@@ -86,13 +88,22 @@ else if (given.tape !== undefined) {
   failed += report.findings.length;
 } else {
   const names = given.scenario === undefined ? Object.keys(SCENARIOS) : [given.scenario];
-  for (let run = 0; run < Number(given.runs) && !isEnough(); run++) {
+  const endMillis =
+    given.minutes === undefined ? undefined : began + Number(given.minutes) * 60_000;
+  const runs = Number(given.runs ?? (endMillis === undefined ? 1 : Number.POSITIVE_INFINITY));
+  const isLate = (): boolean => endMillis !== undefined && performance.now() >= endMillis;
+  const sums = new Map<string, number>();
+  let seeds = 0;
+  for (let run = 0; run < runs && !isEnough() && !isLate(); run++) {
     const seed = Number(given.seed) + run;
+    seeds++;
     for (const scenario of names) {
       if (isEnough()) break;
       const options = { scenario, steps: Number(given.steps), keepTrace: given.trace };
       const report = await runSeed(seed, options);
       steps += report.steps;
+      for (const [what, count] of Object.entries(report.counts))
+        sums.set(what, (sums.get(what) ?? 0) + count);
       printReport(`seed ${seed}`, report, scenario);
       if (report.findings.length === 0) continue;
       failed++;
@@ -100,9 +111,11 @@ else if (given.tape !== undefined) {
     }
   }
   const seconds = (performance.now() - began) / 1_000;
-  if (!given.json)
+  if (!given.json) {
+    print(`in all: ${[...sums].map(([what, count]) => `${what} ${count}`).join(', ')}`);
     print(
-      `${failed} runs failed; ${steps} steps in ${seconds.toFixed(1)} s, ${Math.round(steps / seconds)} a second`,
+      `${failed} runs failed of ${seeds} seeds; ${steps} steps in ${seconds.toFixed(1)} s, ${Math.round(steps / seconds)} a second`,
     );
+  }
 }
 process.exitCode = failed > 0 ? 1 : 0;

@@ -29,8 +29,25 @@ const SHARES: Readonly<Record<string, number>> = {
   cluster: 1,
   queue: 0.6,
   databases: 0.2,
-  partitions: 0.2,
+  partitions: 1.2,
 };
+/** What must have happened to transactions over partitions, whatever else did. */
+const OF_SEVERAL = [
+  'begun',
+  'decided',
+  'wide',
+  'retries',
+  'extends',
+  'refused',
+  'prepared',
+  'aborted',
+  'takeoversOfCoordinators',
+  'takeoversOfParticipants',
+  'copiesInFlight',
+];
+/** Kinds of documents, each of which must have been committed. */
+const KINDS = ['transfer', 'transferIf', 'deal', 'audit', 'append', 'readAppend', 'claim', 'move'];
+const MORE_KINDS = ['swap', 'release', 'upsert', 'unique', 'many', 'use', 'retract', 'nothing'];
 /** A failing run is made smaller at most this often before it is shown. */
 const TRIES_MAX = 60;
 
@@ -168,6 +185,9 @@ describe('by seeds', () => {
       expect(seen.counts.get(what), what).toBeGreaterThan(RUNS / 2);
     for (const what of ['owners', 'commits', 'samples', 'acknowledged', 'objects'])
       expect(seen.counts.get(what), what).toBeGreaterThan(2 * RUNS);
+    for (const what of OF_SEVERAL) expect(seen.counts.get(what) ?? 0, what).toBeGreaterThan(0);
+    for (const kind of [...KINDS, ...MORE_KINDS])
+      expect(seen.counts.get(`of ${kind}`) ?? 0, kind).toBeGreaterThan(0);
   });
 
   afterAll(() => {

@@ -1,12 +1,15 @@
 import { createCodec } from '@pyralog/format/zstd';
 import type { Codec } from '@pyralog/format';
 import {
+  type Choice,
   type Choices,
   FAULT_NAMES,
   type FaultName,
   guarded,
   recordChoices,
   seededChoices,
+  type SimProcess,
+  type Swarm,
   shrink,
   type Shrunk,
   StepLimitError,
@@ -14,11 +17,14 @@ import {
   tapeChoices,
 } from '@pyralog/sim';
 import { checkHistory } from './check/check.ts';
+import { readCommitment } from './check/commitment.ts';
+import { copiesInFlight } from './check/isolation.ts';
 import { type Finding, transactionsOf } from './check/history.ts';
 import { Nemesis } from './nemesis.ts';
 import { api, indexer, producer, queueLeader, reader, sequencer } from './programs.ts';
-import { BANK } from './workload.ts';
-import { type HostSpec, World } from './world.ts';
+import { SpreadWorkload } from './spread.ts';
+import { ONE_PARTITION, type Workload } from './workload.ts';
+import { type Clocks, type HostSpec, World } from './world.ts';
 
 /** Worlds to run, by name. */
 export interface Scenario {
@@ -27,7 +33,31 @@ export interface Scenario {
   readonly hosts: readonly HostSpec[];
   readonly faults: readonly FaultName[];
   readonly hasTopics: boolean;
+  readonly workload: (choice: Choice) => Workload;
+  readonly clocks: Clocks;
+  /** Documents that come when nothing fails any more, to be seen that all are answered then. */
+  readonly calmDocuments: number;
 }
+
+/** Faults of transactions over partitions, which others do not meet. */
+const OF_SEVERAL: readonly FaultName[] = [
+  'kill-at-record',
+  'message-lost',
+  'message-late',
+  'message-twice',
+];
+const FAULTS_OF_ONE = FAULT_NAMES.filter((name) => !OF_SEVERAL.includes(name));
+const [SECOND, HOUR] = [1_000, 3_600_000];
+/** Where partitions are led apart, nothing depends on how far their clocks are. */
+const ONE = {
+  workload: () => ONE_PARTITION,
+  clocks: {
+    isSkewed: (swarm: Swarm, process: SimProcess) => swarm.fires('clock-skew', process),
+    skewsMillis: [-5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5].map((seconds) => seconds * SECOND),
+    jumpsMillis: [1, SECOND, 60 * SECOND, HOUR],
+  },
+  calmDocuments: 0,
+};
 
 const MAIN = [{ name: 'main', partitions: 1 }];
 
@@ -47,18 +77,20 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
       producer('producer'),
       api('api'),
     ],
-    faults: FAULT_NAMES,
+    faults: FAULTS_OF_ONE,
     hasTopics: true,
+    ...ONE,
   },
   queue: {
     what: 'two leaders with writers of their own contend for one log; an indexer and a reader',
     databases: MAIN,
     hosts: [queueLeader('leader0'), queueLeader('leader1'), indexer('indexer'), reader('reader')],
     // These leaders hold everything in memory, so the log must be whole.
-    faults: FAULT_NAMES.filter(
+    faults: FAULTS_OF_ONE.filter(
       (name) => !['two-owners', 'no-owner', 'retention-cut'].includes(name),
     ),
     hasTopics: false,
+    ...ONE,
   },
   databases: {
     what: 'two databases, two sequencers for both',
@@ -71,21 +103,33 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
       producer('producer'),
       api('api'),
     ],
-    faults: FAULT_NAMES,
+    faults: FAULTS_OF_ONE,
     hasTopics: true,
+    ...ONE,
   },
   partitions: {
-    what: 'three partitions; a transaction lies on one of them, and the others refuse it',
+    what: 'three partitions of three machines, with transactions over all of them',
     databases: [{ name: 'main', partitions: 3 }],
     hosts: [
       sequencer('sequencer0'),
       sequencer('sequencer1'),
+      sequencer('sequencer2'),
       indexer('indexer'),
       reader('reader'),
-      producer('producer'),
+      producer('producer0'),
+      producer('producer1'),
+      api('api'),
     ],
     faults: FAULT_NAMES,
     hasTopics: true,
+    workload: (choice) => new SpreadWorkload(3, choice),
+    // Up to 500 ms apart they work together (CLOCK_SKEW_MAX).
+    clocks: {
+      isSkewed: (swarm, { choice }) => swarm.has('clock-skew') && choice.chance(0.5, 'clock-skew'),
+      skewsMillis: [-200, -150, -100, -50, -20, 0, 20, 50, 100, 150, 200, 250, -SECOND, HOUR],
+      jumpsMillis: [20, 1, 50, 100, 150, 200, 250, 300, HOUR],
+    },
+    calmDocuments: 40,
   },
 };
 
@@ -116,6 +160,8 @@ export interface Report {
 const QUIET_STEPS_MAX = 15_000;
 /** Whoever fails pauses before it reads the same again; more often than this is a loop without a pause. */
 const REREADS_MAX = 40;
+/** Whoever was fenced, or could not read, has tried again after this long. */
+const SETTLE_MICROS = 15_000_000;
 /** Looking whether all is quiet reads the logs. */
 const LOOK_EVERY = 50;
 
@@ -158,15 +204,31 @@ export async function runWorld(source: Choices, options: RunOptions): Promise<Re
       };
       try {
         await scheduler.run(isQuiet, QUIET_STEPS_MAX);
+        if (scenario.calmDocuments === 0) return;
+        const settled = scheduler.nowMicros + SETTLE_MICROS;
+        await scheduler.run(() => scheduler.nowMicros >= settled, QUIET_STEPS_MAX);
+        world.beginCalm();
+        const enough = world.counts.documents + scenario.calmDocuments;
+        await scheduler.run(() => world.counts.documents >= enough, QUIET_STEPS_MAX);
+        world.phase = 'quiet';
+        await scheduler.run(isQuiet, QUIET_STEPS_MAX);
       } catch (error) {
         if (!(error instanceof StepLimitError)) throw error;
         world.found('liveness', `${world.unfinished()}: ${error.message}`);
       }
     },
   );
+  const { bank } = world.workload;
+  const calm =
+    world.calmFrom === undefined
+      ? undefined
+      : {
+          from: world.calmFrom,
+          refusals: world.areClocksApart ? ['busy'] : ['busy', 'clock-ahead'],
+        };
   const findings = [
     ...world.findings,
-    ...world.databases.flatMap(({ name }) => checkHistory(world.history(name), { bank: BANK })),
+    ...world.databases.flatMap(({ name }) => checkHistory(world.history(name), { bank, calm })),
   ];
   const { what, count } = world.brokers.busiest;
   if (count > REREADS_MAX)
@@ -214,8 +276,8 @@ function countsOf(world: World): Readonly<Record<string, number>> {
   const add = (name: string, count: number): void => {
     sums[name] = (sums[name] ?? 0) + count;
   };
-  for (const { name } of world.databases) {
-    const { records, samples, acknowledgements } = world.history(name);
+  for (const { name, partitions } of world.databases) {
+    const { records, inputs, samples, acknowledgements } = world.history(name);
     const outcomes = records.flatMap((record) => (record.counts ? record.outcomes : []));
     add('records', records.length);
     add('void', records.filter(({ counts }) => !counts).length);
@@ -223,6 +285,11 @@ function countsOf(world: World): Readonly<Record<string, number>> {
     add('commits', transactionsOf(records).length);
     for (const kind of ['rejected', 'duplicate'])
       add(kind, outcomes.filter(({ result }) => result.kind === kind).length);
+    if (partitions > 1) {
+      for (const [what, count] of Object.entries(readCommitment(records).counts)) add(what, count);
+      add('copiesInFlight', copiesInFlight(records, inputs));
+      for (const { op } of transactionsOf(records)) add(`of ${op?.split('-').at(-1)}`, 1);
+    }
     add('samples', samples.length);
     add('acknowledged', acknowledgements.length);
   }

@@ -1,4 +1,6 @@
+import { type PartitionNo, partitionNo, type StoredFact } from '@pyralog/model';
 import type { Choice } from '@pyralog/sim';
+import { textOfValue } from './check/history.ts';
 import type { DocumentCondition, DocumentOperation, WorkloadDocument } from './check/serial.ts';
 
 /** What a writer knows of the database: stale, as a client's knowledge is. */
@@ -8,22 +10,48 @@ export interface Known {
   readonly values: ReadonlyMap<string, readonly string[]>;
 }
 
+/** Values in force, by entity and attribute. */
+export function valuesOf(facts: readonly StoredFact[]): ReadonlyMap<string, readonly string[]> {
+  const values = new Map<string, string[]>();
+  for (const { entity, attribute, value } of facts) {
+    const key = `${entity} ${attribute}`;
+    values.set(key, [...(values.get(key) ?? []), textOfValue(value)]);
+  }
+  return values;
+}
+
 /** Few entities, so that writers meet. */
 const HOT_ENTITIES = 4;
 const ACCOUNTS = ['account:a', 'account:b', 'account:c'];
 const OPENING_BALANCE = 100;
 const VALUES = 5;
 
-/** What the accounts hold together, ever. */
-export const BANK: { readonly attribute: string; readonly total: bigint } = {
-  attribute: 'balance',
-  total: BigInt(ACCOUNTS.length * OPENING_BALANCE),
+/** What one knows who has read nothing. */
+export const NOTHING_KNOWN: Known = { basis: 0n, values: new Map() };
+
+/** What writers write. */
+export interface Workload {
+  /** What accounts hold together, ever. */
+  readonly bank: { readonly attribute: string; readonly total: bigint };
+  /** Documents that are in the inputs before anybody begins. */
+  readonly prelude: readonly WorkloadDocument[];
+  /** A document by choice, under a name that no other has. @param count of those of the writer before */
+  next(writer: string, choice: Choice, known: Known, count: number): WorkloadDocument;
+  /** The partition that it is sent to. */
+  door(document: WorkloadDocument, choice: Choice): PartitionNo;
+}
+
+/** Documents of one partition. */
+export const ONE_PARTITION: Workload = {
+  bank: { attribute: 'balance', total: BigInt(ACCOUNTS.length * OPENING_BALANCE) },
+  prelude: [],
+  next: (writer, choice, known, count) => makeDocument(`${writer}-${count}`, choice, known),
+  door: () => partitionNo(0),
 };
 
 const KINDS = ['set', 'tag', 'cas', 'if', 'unchanged', 'retract', 'transfer', 'open', 'absent'];
 
-/** A document by choice, under a name that no other has. */
-export function makeDocument(op: string, choice: Choice, known: Known): WorkloadDocument {
+function makeDocument(op: string, choice: Choice, known: Known): WorkloadDocument {
   const kind = KINDS[choice.pick(KINDS.length, 'kind of document')] ?? 'set';
   const id = choice.chance(0.3, 'keyed') ? { id: `key-${op}` } : {};
   return { ...id, meta: { reason: op }, ...contentOf(kind, op, choice, known) };

@@ -64,13 +64,15 @@ export function printSchema(answer: SchemaAnswer): string {
   return `{"basis":"${answer.basis}","strict":${answer.strict},"mode":"${answer.mode}","attributes":${attributes}}`;
 }
 
-/** `{"tx","instant","facts","ids","duplicate"}`; without `facts` where they were not asked for. */
+/** `{"tx","instant","facts","ids","duplicate","explain"}`; without `facts` and `explain` where they were not asked for. */
 export function printCommit(result: CommitResult, withFacts = true): string {
   const facts = withFacts ? `"facts":${printFacts(result.facts)},` : '';
+  const explain =
+    result.explain === undefined ? '' : `,"explain":${JSON.stringify(result.explain)}`;
   let ids = '';
   for (const [temporary, entity] of result.ids)
     ids += `${ids === '' ? '' : ','}${quote(temporary)}:${quote(entity)}`;
-  return `{"tx":"${result.tx}","instant":"${formatNanos(result.tx)}",${facts}"ids":{${ids}},"duplicate":${result.duplicate}}`;
+  return `{"tx":"${result.tx}","instant":"${formatNanos(result.tx)}",${facts}"ids":{${ids}},"duplicate":${result.duplicate}${explain}}`;
 }
 
 /**

@@ -17,11 +17,13 @@ import {
 import type {
   AttributeValues,
   Answer,
+  CommitExplanation,
   CommitResult,
   DiffPage,
   EntityAnswer,
   FactsPage,
   FeedEvent,
+  OpenTransaction,
   PartitionStatus,
   SchemaAnswer,
   StatusAnswer,
@@ -83,6 +85,32 @@ export class AnswerFields {
     const value = this.#object.get(name);
     const count = value instanceof JsonNumber ? Number(value.text) : Number.NaN;
     return Number.isSafeInteger(count) ? count : this.#refuse(name, 'a whole number');
+  }
+
+  number(name: string): number {
+    const value = this.#object.get(name);
+    return value instanceof JsonNumber ? Number(value.text) : this.#refuse(name, 'a number');
+  }
+
+  optionalNumber(name: string): number | undefined {
+    return this.#object.get(name) === undefined ? undefined : this.number(name);
+  }
+
+  counts(name: string): readonly number[] {
+    const value = this.#object.get(name);
+    if (!Array.isArray(value)) return this.#refuse(name, 'an array of whole numbers');
+    return value.map((each: Json) => {
+      const count = each instanceof JsonNumber ? Number(each.text) : Number.NaN;
+      return Number.isSafeInteger(count) ? count : this.#refuse(name, 'an array of whole numbers');
+    });
+  }
+
+  object<T>(name: string, read: (fields: AnswerFields) => T): T {
+    return read(fieldsOf(this.#object.get(name) ?? null, name));
+  }
+
+  optional<T>(name: string, read: (fields: AnswerFields) => T): T | undefined {
+    return this.#object.get(name) === undefined ? undefined : this.object(name, read);
   }
 
   oneOf<T extends string>(name: string, allowed: readonly T[]): T {
@@ -231,6 +259,21 @@ export function readCommit(fields: AnswerFields): CommitResult {
     facts: fields.list('facts', readFact),
     ids,
     duplicate: fields.flag('duplicate'),
+    explain: fields.optional('explain', readExplanation),
+  };
+}
+
+function readExplanation(fields: AnswerFields): CommitExplanation {
+  return {
+    partitions: fields.counts('partitions'),
+    attempts: fields.count('attempts'),
+    millis: fields.object('millis', (millis) => ({
+      publish: millis.number('publish'),
+      wait: millis.optionalNumber('wait'),
+      prepare: millis.optionalNumber('prepare'),
+      commit: millis.number('commit'),
+      total: millis.number('total'),
+    })),
   };
 }
 
@@ -277,7 +320,17 @@ function readPartition(fields: AnswerFields): PartitionStatus {
     liveFacts: fields.count('liveFacts'),
     manifest: fields.count('manifest'),
     runs: fields.count('runs'),
+    open: fields.list('open', readOpen),
     troubles: fields.list('troubles', readTrouble),
+  };
+}
+
+function readOpen(fields: AnswerFields): OpenTransaction {
+  return {
+    coordinator: fields.count('coordinator'),
+    offset: fields.count('offset'),
+    since: fields.text('since'),
+    role: fields.oneOf('role', ['coordinator', 'participant']),
   };
 }
 

@@ -131,7 +131,22 @@ test('a commit', () => {
   const ids = fc
     .uniqueArray(fc.tuple(name, name), { selector: ([each]) => each })
     .map((pairs) => new Map(pairs));
-  same(fc.record({ tx, facts, ids, duplicate: fc.boolean() }), printCommit, (printed) =>
+  const millis = fc.nat().map((micros) => micros / 1_000);
+  const unknown = fc.option(millis, { nil: undefined });
+  const explain = fc.record({
+    partitions: fc.array(fc.nat({ max: 63 }), { minLength: 1 }),
+    attempts: fc.integer({ min: 1 }),
+    millis: fc.record({
+      publish: millis,
+      wait: unknown,
+      prepare: unknown,
+      commit: millis,
+      total: millis,
+    }),
+  });
+  const result = { tx, facts, ids, duplicate: fc.boolean() };
+  const explained = fc.option(explain, { nil: undefined });
+  same(fc.record({ ...result, explain: explained }), printCommit, (printed) =>
     readAnswer(printed, readCommit),
   );
 });
@@ -190,6 +205,14 @@ test('a status', () => {
     liveFacts: count,
     manifest: count,
     runs: count,
+    open: fc.array(
+      fc.record({
+        coordinator: count,
+        offset: count,
+        since: text,
+        role: fc.constantFrom('coordinator' as const, 'participant' as const),
+      }),
+    ),
     troubles: fc.array(
       fc.record({
         part: fc.constantFrom('log' as const, 'index' as const),

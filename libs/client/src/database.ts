@@ -124,6 +124,43 @@ export interface CommitResult {
   readonly ids: ReadonlyMap<string, string>;
   /** The idempotency key was seen before: this is the first result. */
   readonly duplicate: boolean;
+  /** Where it was asked for, and not of a duplicate: nothing was done for that. */
+  readonly explain?: CommitExplanation | undefined;
+}
+
+/** What is told of a commit besides its result. */
+export interface TransactOptions {
+  /** Where its time went; default false. */
+  readonly explain?: boolean | undefined;
+}
+
+/** Where the time of a commit went. */
+export interface CommitExplanation {
+  /** Those that it reads or writes: the coordinator, where it arrived, and then the others, rising. */
+  readonly partitions: readonly number[];
+  /** The one that was committed, and those before it that gave way to other transactions. */
+  readonly attempts: number;
+  readonly millis: CommitMillis;
+}
+
+/**
+ * Milliseconds by stage, to a thousandth. `wait` and `prepare` are by the clock of the coordinator, the others by that of who
+ * answers.
+ */
+export interface CommitMillis {
+  /** Until the document was in the input of its partition; 0 in one process. */
+  readonly publish: number;
+  /**
+   * In line behind others that use the same, for what other partitions know of the schema, and in attempts that gave way.
+   * Undefined where it is not known, and a part of `commit`: of one partition in a cluster, and in import mode.
+   */
+  readonly wait?: number | undefined;
+  /** Asking the other partitions, until all had promised; 0 where there are none. Undefined in import mode. */
+  readonly prepare?: number | undefined;
+  /** The rest: taking turns with all that arrives, and until it was durable and known to who answers. */
+  readonly commit: number;
+  /** All of it. */
+  readonly total: number;
 }
 
 /** Where a feed begins and what it tells. */
@@ -165,6 +202,24 @@ export interface Trouble {
   readonly since: string;
 }
 
+/** A transaction over partitions that is not over on a partition. */
+export interface OpenTransaction {
+  /** Where its document arrived. */
+  readonly coordinator: number;
+  /** Of its document in the input of the coordinator. */
+  readonly offset: number;
+  /** RFC 3339. */
+  readonly since: string;
+  /**
+   * Of this partition: it coordinates it, and is to hear from the others; or it has promised a part of it, and is to hear
+   * from the coordinator what was decided: until then it can close no later time.
+   */
+  readonly role: 'coordinator' | 'participant';
+}
+
+/** Most that a status tells of a partition. */
+export const OPEN_MAX = 10;
+
 /** Where one partition stands. */
 export interface PartitionStatus {
   readonly partition: number;
@@ -179,6 +234,11 @@ export interface PartitionStatus {
   readonly liveFacts: number;
   readonly manifest: number;
   readonly runs: number;
+  /**
+   * Transactions over partitions that are not over, the oldest first and at most {@link OPEN_MAX}. One that stays is stuck: a
+   * partition that takes part in it has no sequencer.
+   */
+  readonly open: readonly OpenTransaction[];
   /** Empty while all is well. */
   readonly troubles: readonly Trouble[];
 }
@@ -207,7 +267,7 @@ export interface Database extends AsyncDisposable {
    * Commits one transaction document (UTF-8 JSON, design section 3) and resolves when it is durable.
    * Calls are taken in order; any number may be in flight.
    */
-  transact(document: Uint8Array): Promise<CommitResult>;
+  transact(document: Uint8Array, options?: TransactOptions): Promise<CommitResult>;
   entity(id: string, options?: ReadOptions): Promise<EntityAnswer>;
   history(id: string, query?: HistoryQuery, options?: ReadOptions): Promise<FactsPage>;
   /** Facts in force, in index order. */

@@ -30,6 +30,7 @@ import type {
   TransactionAnswer,
   TransactionsPage,
   TransactionsQuery,
+  TransactOptions,
 } from './database.ts';
 import { httpFeed } from './http-feed.ts';
 import { bodyOf, type HttpOptions, type HttpRequest, send } from './transport.ts';
@@ -55,8 +56,11 @@ export class HttpDatabase implements Database {
     this.#options = options;
   }
 
-  async transact(document: Uint8Array): Promise<CommitResult> {
-    const url = `${this.#url}/transactions`;
+  async transact(
+    document: Uint8Array,
+    { explain = false }: TransactOptions = {},
+  ): Promise<CommitResult> {
+    const url = `${this.#url}/transactions${explain ? '?explain=true' : ''}`;
     return this.#write({ method: 'POST', url, contentType: 'application/json', body: document });
   }
 

@@ -12,10 +12,10 @@
  *   item      := 1 offset:varint tx:i64 rows:varint               commit: the next rows of the facts
  *              | 2 offset:varint code:text detail:text hint:text? extra:text?          rejected
  *              | 3 offset:varint tx:i64                           duplicate
- *              | 4 offset:varint attempt:varint start:i64 document:bytes contentHash:text part* bytes lock*      begin
+ *              | 4 offset:varint attempt:varint start:i64 begun:i64 document:bytes contentHash:text part* bytes lock*   begin
  *              | 5 offset:varint part                             extend
  *              | 6 offset:varint attempt:varint                   retry
- *              | 7 offset:varint attempt:varint start:i64 tx:i64 participants:varint* rows:varint              decided
+ *              | 7 offset:varint attempt:varint start:i64 begun:i64 tx:i64 participants:varint* rows:varint    decided
  *              | 8 offset:varint attempt:varint code:text detail:text hint:text? extra:text?                   refused
  *              | 9 offset:varint                                  end
  *              | 10 id attempt:varint start:i64 tx:i64 facts:bytes lock* part*                                 prepared

@@ -6,11 +6,11 @@ import { decodeCoordination, encodeCoordination } from './coordination.ts';
 import { coordinationMessage } from './testing/arbitraries.ts';
 import { errorCode, expectFlipsDetected, expectTruncationDetected } from './testing/damage.ts';
 
-const close = encodeCoordination({ kind: 'close' });
+const close = encodeCoordination({ kind: 'close', upTo: undefined });
 
-test('a request to close is twelve bytes, as the grammar says', () => {
-  expect(Buffer.from(close).toString('hex')).toMatch(/^5059434d[0-9a-f]{8}00000000$/);
-  expect(decodeCoordination(close)).toEqual({ kind: 'close' });
+test('a request to close is thirteen bytes, as the grammar says', () => {
+  expect(Buffer.from(close).toString('hex')).toMatch(/^5059434d[0-9a-f]{8}0000000000$/);
+  expect(decodeCoordination(close)).toEqual({ kind: 'close', upTo: undefined });
 });
 
 const prepare = encodeCoordination({

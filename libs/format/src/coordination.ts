@@ -4,12 +4,12 @@
  *
  *   message := "PYCM" checksum:u32 version:u8 kind:u8 0:u16 body
  *                checksum: CRC-32C of all that follows it; magic and checksum stand here in all versions
- *   body    := kind 0 close
+ *   body    := kind 0 close      upTo:i64?
  *            | kind 1 prepare    id mark attempt:varint start:i64 at:i64? content:bytes
  *            | kind 2 decision   id mark attempt:varint tx:i64?
  *            | kind 3 vote       id from:varint attempt:varint answer
  *            | kind 4 done       id from:varint attempt:varint
- *            | kind 5 lookup     coordinator:varint offset:varint attribute:text*
+ *            | kind 5 lookup     coordinator:varint offset:varint attribute:text* claim:text*
  *            | kind 6 found      coordinator:varint offset:varint clock:i64 hints:text
  *            | kind 7 progress   from:varint closed:i64
  *   mark    := epoch:varint counter:varint         of the coordinator that sends it, to this receiver
@@ -41,6 +41,8 @@ import type { TransactionId, TransactionPart } from './transaction-items.ts';
 /** Asks an idle owner to close its time. Volatile: it is for those who wait now. */
 export interface CloseRequest {
   readonly kind: 'close';
+  /** What is wanted, where another partition is there already; the owner's clock may be behind that. */
+  readonly upTo: Tx | undefined;
 }
 
 /** Which part of which attempt of a transaction a message is about. */
@@ -108,11 +110,16 @@ export interface DoneMessage extends PartAttempt {
   readonly from: PartitionNo;
 }
 
-/** Coordinator to where the schema is at home: which of these exist? Nothing depends on the answer but the next attempt. */
+/**
+ * Coordinator to where the schema is at home: which of these attributes exist? And to where unique values are: who holds
+ * these? Nothing depends on the answer but the next attempt.
+ */
 export interface LookupMessage {
   readonly kind: 'lookup';
   readonly id: TransactionId;
   readonly attributes: readonly string[];
+  /** Entities of claims. */
+  readonly claims: readonly string[];
 }
 
 /** What is known of them. */
@@ -174,6 +181,7 @@ export function encodeCoordination(message: CoordinationMessage): Uint8Array {
 function writeBody(message: CoordinationMessage, into: ByteWriter): void {
   switch (message.kind) {
     case 'close':
+      writeTime(message.upTo, into);
       return;
     case 'progress':
       into.varint(message.from).i64(message.closed);
@@ -202,8 +210,8 @@ function writeBody(message: CoordinationMessage, into: ByteWriter): void {
       return;
     case 'lookup':
       writeTransaction(message.id, into);
-      into.varint(message.attributes.length);
-      for (const attribute of message.attributes) into.text(attribute);
+      writeTexts(message.attributes, into);
+      writeTexts(message.claims, into);
       return;
     case 'found':
       writeTransaction(message.id, into);
@@ -212,6 +220,11 @@ function writeBody(message: CoordinationMessage, into: ByteWriter): void {
     default:
       unreachable(message);
   }
+}
+
+function writeTexts(texts: readonly string[], into: ByteWriter): void {
+  into.varint(texts.length);
+  for (const text of texts) into.text(text);
 }
 
 function writeTransaction({ coordinator, offset }: TransactionId, into: ByteWriter): void {
@@ -274,8 +287,10 @@ function readBody(
   what: string,
 ): CoordinationMessage {
   switch (kind) {
-    case 'close':
-      return { kind };
+    case 'close': {
+      const upTo = readTime(from);
+      return { kind, upTo: upTo === undefined ? undefined : tx(upTo) };
+    }
     case 'progress':
       return { kind, from: partitionNo(from.varint()), closed: tx(from.i64()) };
     case 'prepare':
@@ -310,14 +325,18 @@ function readBody(
       };
     case 'lookup': {
       const id = readTransaction(from);
-      const attributes = Array.from({ length: from.varint() }, () => from.text());
-      return { kind, id, attributes };
+      const attributes = readTexts(from);
+      return { kind, id, attributes, claims: readTexts(from) };
     }
     case 'found':
       return { kind, id: readTransaction(from), clock: tx(from.i64()), hints: from.text() };
     default:
       return unreachable(kind);
   }
+}
+
+function readTexts(from: ByteReader): string[] {
+  return Array.from({ length: from.varint() }, () => from.text());
 }
 
 function readTransaction(from: ByteReader): TransactionId {

@@ -214,6 +214,7 @@ const begin = (offset: typeof five, attempt: number): Item => ({
   offset,
   attempt,
   start: tx(1024n),
+  begun: tx(1024n),
   document: nothing,
   contentHash: '',
   parts: [],
@@ -231,6 +232,7 @@ const decided = (offset: typeof five): Item => ({
   offset,
   attempt: 1,
   start: tx(1024n),
+  begun: tx(1024n),
   tx: tx(2048n),
   participants: [],
   from: 0,
@@ -263,13 +265,13 @@ test('a transaction is open from its begin to its end, with the records that a n
     [decided(five), refused(seven)],
   );
   expect(fold(log.slice(0, 4)).state.open.begun).toEqual([
-    { offset: 5, records: [1, 2, 3] },
-    { offset: 7, records: [1, 3] },
+    { offset: 5, start: 1024n, records: [1, 2, 3] },
+    { offset: 7, start: 1024n, records: [1, 3] },
   ]);
   // What the attempt before said is said again.
   expect(fold(log).state.open.begun).toEqual([
-    { offset: 5, records: [4, 5] },
-    { offset: 7, records: [1, 3, 5] },
+    { offset: 5, start: 1024n, records: [4, 5] },
+    { offset: 7, start: 1024n, records: [1, 3, 5] },
   ]);
   const end = (offset: typeof five): Item => ({ kind: 'end', offset });
   const [, ...more] = logOf([], [], [], [], [], [end(five)], [end(seven)]);
@@ -292,9 +294,9 @@ test('a transaction that is back in line ends as one of one partition does', () 
 test('a part is open from its promise to what became of it', () => {
   const log = logOf([prepared('b'), prepared('')], [prepared('a')]);
   expect(fold(log).state.open.prepared).toEqual([
-    { id, part: '', record: 1 },
-    { id, part: 'a', record: 2 },
-    { id, part: 'b', record: 1 },
+    { id, part: '', start: 1024n, record: 1 },
+    { id, part: 'a', start: 1024n, record: 2 },
+    { id, part: 'b', start: 1024n, record: 1 },
   ]);
   const committed: Item = { kind: 'committed', id, part: 'b', tx: tx(5120n), from: 0, to: 0 };
   const aborted: Item = { kind: 'aborted', id, part: '', attempt: 1 };
@@ -302,7 +304,7 @@ test('a part is open from its promise to what became of it', () => {
   const rest = fold(
     logOf([prepared('b'), prepared('')], [prepared('a')], [committed, aborted, other]),
   );
-  expect(rest.state.open.prepared).toEqual([{ id, part: 'a', record: 2 }]);
+  expect(rest.state.open.prepared).toEqual([{ id, part: 'a', start: 1024n, record: 2 }]);
   expect(rest.state.clock).toBe(5120n);
 });
 
@@ -315,6 +317,11 @@ test('a begin takes the input from those who read it again, and its outcome come
 test('a record that turns out to lie elsewhere is open there', () => {
   const { state } = fold(logOf([begin(five, 1)], [prepared(''), extend(five)]));
   const moved = movedOpen(state.open, logOffset(2), logOffset(8));
-  expect(moved.begun).toEqual([{ offset: 5, records: [1, 8] }]);
-  expect(moved.prepared).toEqual([{ id, part: '', record: 8 }]);
+  expect(moved.begun).toEqual([{ offset: 5, start: 1024n, records: [1, 8] }]);
+  expect(moved.prepared).toEqual([{ id, part: '', start: 1024n, record: 8 }]);
+});
+
+test('a new owner gives no time that an attempt began at', () => {
+  const later = { ...begin(five, 2), begun: tx(8192n) };
+  expect(fold(logOf([begin(five, 1)], [retry(five, 1)], [later])).state.clock).toBe(8192n);
 });

@@ -68,12 +68,21 @@ export function isDone(state: LogState, input: LogOffset): boolean {
   return state.done.some(([from, to]) => from <= input && input < to);
 }
 
+/**
+ * Whether nobody needs to wait for the outcome of an input: it is done, and its transaction over partitions, if it is one, is
+ * over. One that was begun is done as an input before it is decided.
+ */
+export function isSettled(state: LogState, input: LogOffset): boolean {
+  return isDone(state, input) && state.open.begun.every(({ offset }) => offset !== input);
+}
+
 /** Raised by every timestamp of a counting record, promised ones included (protocol 1.7). */
 function clockAfter(clock: Tx, record: ItemsRecord): Tx {
   let last = maxTx(maxTx(clock, record.closed), record.schemaTx);
   for (const item of record.items) {
     if ('tx' in item) last = maxTx(last, item.tx);
     if ('start' in item) last = maxTx(last, item.start);
+    if ('begun' in item) last = maxTx(last, item.begun);
   }
   return last;
 }
@@ -134,7 +143,7 @@ function openAfter(
   for (const item of items) {
     switch (item.kind) {
       case 'begin':
-        begun = withBegun(begun, item.offset, [record]);
+        begun = withBegun(begun, { offset: item.offset, start: item.start, records: [record] });
         break;
       case 'extend':
       case 'retry':
@@ -143,7 +152,7 @@ function openAfter(
         const before = begun.find(({ offset }) => offset === item.offset);
         assert(before !== undefined, 'what is decided was begun');
         if (before.records.at(-1) !== record)
-          begun = withBegun(begun, item.offset, [...before.records, record]);
+          begun = withBegun(begun, { ...before, records: [...before.records, record] });
         break;
       }
       case 'commit':
@@ -153,8 +162,8 @@ function openAfter(
         if (begun.length > 0) begun = begun.filter(({ offset }) => offset !== item.offset);
         break;
       case 'prepared': {
-        const { id, part } = item;
-        prepared = [...prepared, { id, part, record }].toSorted(
+        const { id, part, start } = item;
+        prepared = [...prepared, { id, part, start, record }].toSorted(
           (a, b) => compareIds(a.id, b.id) || compareUtf8(a.part, b.part),
         );
         break;
@@ -174,10 +183,9 @@ function openAfter(
 
 function withBegun(
   begun: readonly BegunTransaction[],
-  offset: LogOffset,
-  records: readonly LogOffset[],
+  changed: BegunTransaction,
 ): readonly BegunTransaction[] {
-  return [...begun.filter((each) => each.offset !== offset), { offset, records }].toSorted(
+  return [...begun.filter(({ offset }) => offset !== changed.offset), changed].toSorted(
     (a, b) => a.offset - b.offset,
   );
 }
@@ -190,7 +198,7 @@ export function movedOpen(
 ): OpenTransactions {
   const move = (record: LogOffset): LogOffset => (record === from ? to : record);
   return {
-    begun: open.begun.map(({ offset, records }) => ({ offset, records: records.map(move) })),
+    begun: open.begun.map((each) => ({ ...each, records: each.records.map(move) })),
     prepared: open.prepared.map((each) => ({ ...each, record: move(each.record) })),
   };
 }

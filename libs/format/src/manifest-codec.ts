@@ -99,11 +99,12 @@ export function logStateToJson(state: LogState): object {
 
 function openToJson({ begun, prepared }: OpenTransactions): object {
   return {
-    begun: begun.map((each) => ordered(each, ['offset', 'records'])),
-    prepared: prepared.map(({ id: { coordinator, offset }, part, record }) => ({
+    begun: begun.map(({ offset, start, records }) => ({ offset, start: String(start), records })),
+    prepared: prepared.map(({ id: { coordinator, offset }, part, start, record }) => ({
       coordinator,
       offset,
       part,
+      start: String(start),
       record,
     })),
   };
@@ -139,6 +140,7 @@ function openFromJson(from: Members): OpenTransactions {
   return {
     begun: from.list('begun').map((begun) => ({
       offset: logOffset(begun.count('offset')),
+      start: tx(begun.bigint('start')),
       records: begun.counts('records').map(logOffset),
     })),
     prepared: from.list('prepared').map((prepared) => ({
@@ -147,6 +149,7 @@ function openFromJson(from: Members): OpenTransactions {
         offset: logOffset(prepared.count('offset')),
       },
       part: prepared.text('part'),
+      start: tx(prepared.bigint('start')),
       record: logOffset(prepared.count('record')),
     })),
   };

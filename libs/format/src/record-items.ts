@@ -50,7 +50,7 @@ export function writeItem(item: DraftItem | Item, rows: number, into: ByteWriter
       into.u8(ITEM_DUPLICATE).varint(item.offset).i64(item.tx);
       return;
     case 'begin':
-      into.u8(ITEM_BEGIN).varint(item.offset).varint(item.attempt).i64(item.start);
+      into.u8(ITEM_BEGIN).varint(item.offset).varint(item.attempt).i64(item.start).i64(item.begun);
       into.bytes(item.document).text(item.contentHash);
       writeAll(item.parts, writePart, into);
       into.bytes(item.facts);
@@ -64,7 +64,8 @@ export function writeItem(item: DraftItem | Item, rows: number, into: ByteWriter
       into.u8(ITEM_RETRY).varint(item.offset).varint(item.attempt);
       return;
     case 'decided':
-      into.u8(ITEM_DECIDED).varint(item.offset).varint(item.attempt).i64(item.start).i64(item.tx);
+      into.u8(ITEM_DECIDED).varint(item.offset).varint(item.attempt);
+      into.i64(item.start).i64(item.begun).i64(item.tx);
       writeAll(item.participants, (partition) => into.varint(partition), into);
       into.varint(rows);
       return;
@@ -177,6 +178,7 @@ export function readItem(what: string, from: ByteReader, row: number): Item {
         offset,
         attempt: from.varint(),
         start: tx(from.i64()),
+        begun: tx(from.i64()),
         document: from.bytes(),
         contentHash: from.text(),
         parts: readParts(from),
@@ -193,6 +195,7 @@ export function readItem(what: string, from: ByteReader, row: number): Item {
         offset,
         attempt: from.varint(),
         start: tx(from.i64()),
+        begun: tx(from.i64()),
         tx: tx(from.i64()),
         participants: readAll(() => partitionNo(from.varint()), from),
         ...readRows(from, row),

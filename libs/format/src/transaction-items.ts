@@ -35,10 +35,11 @@ export interface Lock {
  * Items of the coordinator, where `offset` is that of the document, and of participants.
  *
  * - `begin`: an attempt begins. What the coordinator itself would write is resolved and locked; all that a new owner needs
- *   is here, minted ids included.
+ *   is here, minted ids included. `begun` is the coordinator's clock then; `start` is that when the document came.
  * - `extend`: a part that the vote of another has discovered.
  * - `retry`: the attempt is over, and nothing of it is locked here any more. The document waits again.
- * - `decided`: committed. The facts are the coordinator's own; `start` is what minted ids are made of.
+ * - `decided`: committed. The facts are the coordinator's own; `start` is what minted ids are made of. That of `begin` is said
+ *   again, so that this item alone tells how long it waited (`begun - start`) and was asked for (`tx - begun`).
  * - `refused`: given up, for good.
  * - `end`: every participant has done what was decided.
  * - `prepared`: a promise to commit a part of exactly this attempt. `tx` is the time from which on it may be.
@@ -52,6 +53,7 @@ export type TransactionItem<F> =
       readonly offset: LogOffset;
       readonly attempt: number;
       readonly start: Tx;
+      readonly begun: Tx;
       /** JSON that reads back to the same operations. */
       readonly document: Uint8Array;
       /** `contentHash` of the document; empty where it has no id. */
@@ -67,6 +69,7 @@ export type TransactionItem<F> =
       readonly offset: LogOffset;
       readonly attempt: number;
       readonly start: Tx;
+      readonly begun: Tx;
       readonly tx: Tx;
       /** Rising, without the coordinator. */
       readonly participants: readonly PartitionNo[];
@@ -107,6 +110,8 @@ export type TransactionItem<F> =
 export interface BegunTransaction {
   /** Of its document. */
   readonly offset: LogOffset;
+  /** When it came, by the clock of its coordinator. */
+  readonly start: Tx;
   /** The records that a new owner needs of it: that of the newest `begin`, and those behind it. */
   readonly records: readonly LogOffset[];
 }
@@ -115,6 +120,8 @@ export interface BegunTransaction {
 export interface PreparedPart {
   readonly id: TransactionId;
   readonly part: string;
+  /** When its transaction came, by the clock of its coordinator. */
+  readonly start: Tx;
   /** The record that says so. */
   readonly record: LogOffset;
 }

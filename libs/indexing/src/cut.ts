@@ -1,4 +1,4 @@
-import type { ItemsRecord } from '@pyralog/format';
+import type { DatabaseInfo, ItemsRecord } from '@pyralog/format';
 import type { LogOffset } from '@pyralog/model';
 
 /**
@@ -15,6 +15,22 @@ export interface CutRule {
 
 /** Parts of 262,144 facts or 64 MiB, whichever comes first. */
 export const DEFAULT_CUT: CutRule = { factsMax: 262_144, bytesMax: 64 * 1024 * 1024 };
+
+/** Smaller parts would be many files. */
+const PART_MIN: CutRule = { factsMax: 32_768, bytesMax: 8 * 1024 * 1024 };
+
+/** The rule of each partition of a database: all of them together have about as much in memory as one alone would. */
+export function partitionCut(
+  { partitions }: Pick<DatabaseInfo, 'partitions'>,
+  rule: CutRule,
+): CutRule {
+  const share = (whole: number, least: number): number =>
+    Math.max(Math.ceil(whole / partitions), Math.min(whole, least));
+  return {
+    factsMax: share(rule.factsMax, PART_MIN.factsMax),
+    bytesMax: share(rule.bytesMax, PART_MIN.bytesMax),
+  };
+}
 
 /** Counts the records of a part. */
 export class Cutter {

@@ -23,19 +23,21 @@ export interface GroupAdvice {
 
 /** Advice for a process that is alone: it leads all partitions. */
 export class AssignAll implements GroupAdvice {
-  readonly #partitions: number;
+  readonly #partitionsOf: (topic: string) => Promise<number>;
 
-  constructor(partitions: number) {
-    this.#partitions = partitions;
+  /** @param partitionsOf how many a topic has */
+  constructor(partitionsOf: (topic: string) => Promise<number>) {
+    this.#partitionsOf = partitionsOf;
   }
 
   async *join(
     _group: string,
-    _topic: string,
+    topic: string,
     signal?: AbortSignal,
   ): AsyncIterable<ReadonlySet<PartitionNo>> {
     if (signal?.aborted) return;
-    yield new Set(Array.from({ length: this.#partitions }, (_, p) => partitionNo(p)));
+    const length = await this.#partitionsOf(topic);
+    yield new Set(Array.from({ length }, (_, p) => partitionNo(p)));
     await new Bell().wait(signal);
   }
 }

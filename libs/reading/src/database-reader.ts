@@ -63,7 +63,7 @@ import type { Clock } from '@pyralog/runtime';
 import { type Blobs, factsOnPage, type KnownBlobs, PageBytes } from './blobs.ts';
 import { afterKey, diffPage, scanPage } from './database-pages.ts';
 import { DatabaseTransactions } from './database-transactions.ts';
-import { basisOf, type Timed } from './moments.ts';
+import { basisOf, newestBasis, type Timed } from './moments.ts';
 import type { PartitionReader } from './partition-reader.ts';
 import type { Partitions } from './partitions.ts';
 import { SchemaHistory } from './schema-history.ts';
@@ -74,6 +74,8 @@ const LIMIT_DEFAULT = 1_000;
 const LIMIT_MAX = 10_000;
 /** How long a feed that follows waits before it tells its progress again. */
 const FEED_PROGRESS_MILLIS = 15_000;
+/** How long a writer waits for the parts of what was decided. */
+const DECIDED_MILLIS_MAX = 5_000;
 
 interface PageStart {
   /** The question, without what differs between its pages. */
@@ -87,8 +89,8 @@ interface PageStart {
 export interface DatabaseReaderOptions {
   readonly partitions: Partitions;
   readonly clock: Clock;
-  /** Asks the owner of a partition for a CLOSED record at once. */
-  readonly requestClosed: (partition: PartitionNo) => void;
+  /** Asks the owner of a partition for a CLOSED record at once, at `upTo` or above. */
+  readonly requestClosed: (partition: PartitionNo, upTo: Tx) => void;
 }
 
 /** Answers to everything that can be asked of a database, at a basis. */
@@ -98,24 +100,50 @@ export class DatabaseReader {
   readonly #transactions: DatabaseTransactions;
   /** By partition: each has what it goes by. */
   readonly #schemas: readonly SchemaHistory[];
-  /** The newest transaction that a writer was told of here. */
-  #acknowledged: Tx = TX_NONE;
+  /** The newest transactions that writers were told of here, by the partitions that they wrote on. */
+  readonly #acknowledged: Tx[];
 
   constructor(options: DatabaseReaderOptions) {
     this.#options = options;
     this.#partitions = options.partitions;
     this.#transactions = new DatabaseTransactions(options.partitions);
+    this.#acknowledged = options.partitions.all.map(() => TX_NONE);
     this.#schemas = options.partitions.all.map(
       ({ info }) => new SchemaHistory(initialSchema(info)),
     );
   }
 
   /**
-   * A writer was told of a transaction here: reads of the newest state of all partitions wait for it, though
-   * partitions without data may be behind.
+   * A writer is told of a transaction here: reads of the newest state wait for it, of all partitions too, though those
+   * without data may be behind.
+   * @param partitions that it wrote on
    */
-  acknowledged(tx: Tx): void {
-    if (tx > this.#acknowledged) this.#acknowledged = tx;
+  acknowledged(tx: Tx, partitions: readonly PartitionNo[]): void {
+    for (const partition of partitions)
+      if (tx > (this.#acknowledged[partition] ?? tx)) this.#acknowledged[partition] = tx;
+  }
+
+  /**
+   * The facts of a transaction that was decided just now: as soon as all of it is here, though promises of others may still
+   * hold back what is closed.
+   * @param partitions that it wrote on
+   * @throws await-timeout, telling that it is committed
+   */
+  async decided(tx: Tx, partitions: readonly PartitionNo[]): Promise<readonly StoredFact[]> {
+    const missing: PartitionNo[] = [];
+    const { all } = this.#partitions;
+    await Promise.all(
+      partitions.map(async (partition) => {
+        const isHere = await all[partition]?.waitCommitted(tx, DECIDED_MILLIS_MAX);
+        if (isHere !== true) missing.push(partition);
+      }),
+    );
+    if (missing.length === 0) return (await this.#transactions.findOn(tx, partitions))?.facts ?? [];
+    throw new PyralogError(
+      'await-timeout',
+      `The transaction is committed, as ${tx}. What it wrote on partition ${missing.toSorted((a, b) => a - b).join(', ')} is not there yet.`,
+      { hint: `It will be: read it with await=${tx}.`, extra: { tx: String(tx) } },
+    );
   }
 
   async entity(id: string, options: ReadOptions = {}): Promise<EntityAnswer> {
@@ -307,12 +335,20 @@ export class DatabaseReader {
         return partitions.first.schema.mode;
       },
       waitClosed: (tx, timeoutMillis, signal) => partitions.waitClosed(tx, timeoutMillis, signal),
-      requestClosed: () => {
-        for (const { index } of partitions.all) requestClosed(index.partition);
+      requestClosed: (tx) => {
+        for (const { closed, index } of partitions.all)
+          if (closed < tx) requestClosed(index.partition, tx);
       },
     };
-    const isNewest = options.asOf === undefined && options.await === undefined;
-    return basisOf(timed, clock, isNewest ? { ...options, await: this.#acknowledged } : options);
+    return isNewest(options)
+      ? newestBasis(timed, clock, this.#newestAcknowledged, options)
+      : basisOf(timed, clock, options);
+  }
+
+  get #newestAcknowledged(): Tx {
+    let newest: Tx = TX_NONE;
+    for (const tx of this.#acknowledged) if (tx > newest) newest = tx;
+    return newest;
   }
 
   /** The basis of a read of one partition. */
@@ -326,12 +362,16 @@ export class DatabaseReader {
         return reader.schema.mode;
       },
       waitClosed: (tx, timeoutMillis, signal) => reader.waitClosed(tx, timeoutMillis, signal),
-      requestClosed: () => requestClosed(reader.index.partition),
+      requestClosed: (tx) => requestClosed(reader.index.partition, tx),
     };
-    return basisOf(timed, clock, options);
+    const acknowledged = this.#acknowledged[reader.index.partition] ?? TX_NONE;
+    return isNewest(options)
+      ? newestBasis(timed, clock, acknowledged, options)
+      : basisOf(timed, clock, options);
   }
 
-  async *feed(query: FeedQuery): AsyncIterable<FeedEvent> {
+  /** @param coordinator only what this partition has coordinated: of all of them each transaction is told once */
+  async *feed(query: FeedQuery, coordinator?: PartitionNo): AsyncIterable<FeedEvent> {
     const partitions = this.#partitions;
     const { id } = partitions.info;
     const start = parseFeedStart(query.offset, id);
@@ -340,7 +380,7 @@ export class DatabaseReader {
     const stopped = (): boolean => query.signal?.aborted === true;
     while (!stopped()) {
       const upTo = partitions.closed;
-      for await (const transaction of this.#transactions.after(position, upTo)) {
+      for await (const transaction of this.#transactions.after(position, upTo, coordinator)) {
         position = transaction.tx;
         const wanted = filterFacts(filterOf(query), transaction.facts);
         if (wanted === undefined) continue;
@@ -358,7 +398,7 @@ export class DatabaseReader {
         kind: 'progress',
         offset: feedOffset(position, id),
         tx: position,
-        upToDate: partitions.closed <= position && this.#acknowledged <= position,
+        upToDate: partitions.closed <= position && this.#newestAcknowledged <= position,
       };
       if (!query.follow) return;
       await partitions.waitClosed(asTx(position + 1n), FEED_PROGRESS_MILLIS, query.signal);
@@ -506,6 +546,10 @@ export class DatabaseReader {
       return undefined;
     return instantValue(tx / 1000n);
   }
+}
+
+function isNewest({ asOf, await: awaited }: ReadOptions): boolean {
+  return asOf === undefined && awaited === undefined;
 }
 
 function limitOf({ limit = LIMIT_DEFAULT }: { readonly limit?: number | undefined }): number {

@@ -1,4 +1,11 @@
-import { isVisible, type PartitionNo, type StoredFact, type Tx } from '@pyralog/model';
+import {
+  isVisible,
+  type PartitionNo,
+  partitionNo,
+  partitionOfTx,
+  type StoredFact,
+  type Tx,
+} from '@pyralog/model';
 import { type Direction, nearest } from './merge.ts';
 import type { Partitions } from './partitions.ts';
 import { type CommittedTransaction, joined, TransactionLog } from './transaction-log.ts';
@@ -15,18 +22,38 @@ export class DatabaseTransactions {
   async find(tx: Tx): Promise<CommittedTransaction | undefined> {
     const [only] = this.#logs;
     if (only !== undefined && this.#logs.length === 1) return only.find(tx);
-    const found = await Promise.all(this.#logs.map((log) => log.find(tx)));
-    const parts = found.flatMap((part, p) =>
-      part === undefined ? [] : [visible(part.facts, p as PartitionNo)],
+    return this.findOn(
+      tx,
+      this.#logs.map((_, p) => partitionNo(p)),
     );
+  }
+
+  /** What a transaction wrote on some partitions. @param tx of which all is there on these */
+  async findOn(
+    tx: Tx,
+    partitions: readonly PartitionNo[],
+  ): Promise<CommittedTransaction | undefined> {
+    const parts: (readonly StoredFact[])[] = [];
+    const found = await Promise.all(partitions.map(async (p) => this.#logs[p]?.find(tx)));
+    for (const [i, partition] of partitions.entries()) {
+      const part = found[i];
+      if (part !== undefined) parts.push(visible(part.facts, partition));
+    }
     return parts.length === 0 ? undefined : { tx, facts: joined(parts) };
   }
 
-  /** Transactions with `after` < tx ≤ `upTo`, oldest first. @param upTo at most what is closed on all */
-  after(after: Tx, upTo: Tx): AsyncIterable<CommittedTransaction> {
+  /**
+   * Transactions with `after` < tx ≤ `upTo`, oldest first.
+   * @param upTo at most what is closed on all
+   * @param coordinator only those that this partition has coordinated
+   */
+  after(after: Tx, upTo: Tx, coordinator?: PartitionNo): AsyncIterable<CommittedTransaction> {
+    const partitions = this.#logs.length;
+    const isWanted = (tx: Tx): boolean =>
+      coordinator === undefined || partitionOfTx(tx) % partitions === coordinator;
     return this.#merged(
       'up',
-      this.#logs.map((log) => log.after(after, upTo)),
+      this.#logs.map((log) => log.after(after, upTo, isWanted)),
     );
   }
 

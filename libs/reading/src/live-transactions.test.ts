@@ -51,6 +51,7 @@ test('the next one and the one before are those of a list, also where later part
               to: from + count,
               attempt: 1,
               start: tx(0n),
+              begun: tx(0n),
               participants: [],
             };
             from += count;

@@ -9,7 +9,14 @@ import {
   type LogState,
   type Manifest,
 } from '@pyralog/format';
-import { type CutRule, type IndexView, LiveIndex, type Read, schemaFacts } from '@pyralog/indexing';
+import {
+  type CutRule,
+  partitionCut,
+  type IndexView,
+  LiveIndex,
+  type Read,
+  schemaFacts,
+} from '@pyralog/indexing';
 import { foldSchema, type Schema, TX_NONE, type Tx } from '@pyralog/model';
 import type { Timers } from '@pyralog/runtime';
 import { IndexReader, type IndexReaderOptions } from './index-reader.ts';
@@ -18,6 +25,7 @@ import { Waiters } from './waiters.ts';
 
 /** What a reader of a partition stands on. */
 export interface PartitionReaderOptions extends IndexReaderOptions {
+  /** Of a database of one partition; see {@link partitionCut}. */
   readonly cutRule: CutRule;
   readonly timers: Timers;
 }
@@ -35,6 +43,7 @@ export class PartitionReader {
   readonly #live: LiveIndex;
   readonly #liveTransactions = new LiveTransactions();
   readonly #closedWaiters: Waiters;
+  readonly #committedWaiters: Waiters;
   readonly #cut = new Bell();
   #schema: Schema;
   #state: LogState = emptyLogState();
@@ -44,8 +53,9 @@ export class PartitionReader {
   private constructor(options: PartitionReaderOptions, begun: LogState['next'] | undefined) {
     this.#index = new IndexReader(options);
     this.#schema = this.#index.schema;
-    this.#live = new LiveIndex(options.cutRule, begun);
+    this.#live = new LiveIndex(partitionCut(options.info, options.cutRule), begun);
     this.#closedWaiters = new Waiters(options.timers);
+    this.#committedWaiters = new Waiters(options.timers);
   }
 
   /** Opens at the newest manifest; the log behind it arrives by {@link apply}. */
@@ -113,9 +123,10 @@ export class PartitionReader {
       const { part, firstRow } = this.#live.append(offset, record);
       this.#liveTransactions.append(offset, record, part.table, firstRow);
       this.#foldSchema(record.facts);
+      for (const item of record.items) if (isInForce(item)) this.#committedWaiters.came(item.tx);
       if (this.isAheadOfIndex) this.#cut.ring();
     }
-    if (state.closed > closedBefore) this.#closedWaiters.reached(state.closed);
+    if (state.closed > closedBefore) this.#closedUpTo(state.closed);
   }
 
   /** Takes over a newer manifest: its files replace the live parts that it covers. */
@@ -127,7 +138,7 @@ export class PartitionReader {
       this.#state = manifest.state;
       if (manifest.state.clock > this.#newest) this.#newest = manifest.state.clock;
       this.#schema = this.#index.schema;
-      this.#closedWaiters.reached(manifest.state.closed);
+      this.#closedUpTo(manifest.state.closed);
     }
   }
 
@@ -144,6 +155,26 @@ export class PartitionReader {
   /** Resolves when `tx` is closed, the time is over or the signal aborts; look at {@link closed} again. */
   async waitClosed(tx: Tx, timeoutMillis: number, signal?: AbortSignal): Promise<void> {
     if (this.closed < tx) await this.#closedWaiters.wait(tx, timeoutMillis, signal);
+  }
+
+  /**
+   * Resolves when what a transaction wrote here is here, though what is closed may be behind it; or the time is over or the
+   * signal aborts. @returns whether it is here
+   */
+  async waitCommitted(tx: Tx, timeoutMillis: number, signal?: AbortSignal): Promise<boolean> {
+    if (this.#has(tx)) return true;
+    await this.#committedWaiters.wait(tx, timeoutMillis, signal);
+    return this.#has(tx);
+  }
+
+  /** @param tx of a transaction that is committed */
+  #has(tx: Tx): boolean {
+    return this.closed >= tx || this.#liveTransactions.lastUpTo(tx)[0]?.tx === tx;
+  }
+
+  #closedUpTo(closed: Tx): void {
+    this.#closedWaiters.reached(closed);
+    this.#committedWaiters.reached(closed);
   }
 
   /** Whether few enough live parts wait for the indexer that more facts may come (I13). */

@@ -41,9 +41,17 @@ export class TransactionLog {
     return undefined;
   }
 
-  /** Transactions with `after` < tx ≤ `upTo`, oldest first. @param upTo at most what is closed */
-  after(after: Tx, upTo: Tx): AsyncIterable<CommittedTransaction> {
-    return this.#walk('up', after, upTo);
+  /**
+   * Transactions with `after` < tx ≤ `upTo`, oldest first.
+   * @param upTo at most what is closed
+   * @param isWanted what is not is passed over, and its facts are not read
+   */
+  after(
+    after: Tx,
+    upTo: Tx,
+    isWanted: (tx: Tx) => boolean = () => true,
+  ): AsyncIterable<CommittedTransaction> {
+    return this.#walk('up', after, upTo, isWanted);
   }
 
   /** Transactions with a tx ≤ `newest`, newest first. @param newest at most what is closed */
@@ -56,6 +64,7 @@ export class TransactionLog {
     direction: Direction,
     after: bigint,
     upTo: bigint,
+    isWanted: (tx: Tx) => boolean = () => true,
   ): AsyncIterable<CommittedTransaction> {
     // What is in files moves on while it is read; then it is looked at anew from here.
     for (let isMoved = true; isMoved;) {
@@ -77,6 +86,10 @@ export class TransactionLog {
         if (next === undefined || next <= after || next > upTo) return;
         if (direction === 'up') after = next;
         else upTo = next - 1n;
+        if (!isWanted(next)) {
+          if (filed?.tx === next) files.take();
+          continue;
+        }
         // Before anything is waited for: the live part may be dropped meanwhile.
         const parts: (readonly StoredFact[])[] = live[0]?.tx === next ? live.map(factsOf) : [];
         if (filed?.tx === next) {

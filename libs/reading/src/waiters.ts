@@ -6,7 +6,7 @@ interface Waiter {
   readonly wake: () => void;
 }
 
-/** Those who wait until a rising timestamp has reached theirs. */
+/** Those who wait for a timestamp: until a rising one has reached it, or itself comes. */
 export class Waiters {
   readonly #timers: Timers;
   readonly #waiting = new Set<Waiter>();
@@ -24,7 +24,13 @@ export class Waiters {
     }
   }
 
-  /** Resolves when `tx` is reached, the time is over or the signal aborts; the caller looks again. */
+  /** Wakes those who wait for exactly this one. */
+  came(tx: Tx): void {
+    if (this.#waiting.size === 0) return;
+    for (const waiter of this.#waiting) if (waiter.tx === tx) waiter.wake();
+  }
+
+  /** Resolves when `tx` is reached or comes, the time is over or the signal aborts; the caller looks again. */
   wait(tx: Tx, timeoutMillis: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const done = (): void => {

@@ -12,6 +12,7 @@ import {
   CLOCK_SKEW_MAX,
   intValue,
   isClaimEntity,
+  isPyralogError,
   type LogOffset,
   parseDocument,
   partitionOf,
@@ -24,14 +25,16 @@ import {
   type Tx,
   txEntity,
 } from '@pyralog/model';
-import { claimOf, type Release } from './claims.ts';
-import { NotLoaded } from './current-state.ts';
+import { claimOf, type Release, type Take } from './claims.ts';
+import { type Need as MemoryNeed, NotLoaded } from './current-state.ts';
 import type { Desk } from './desk.ts';
+import { Doubts } from './doubts.ts';
 import { decodeHints, HintsSoFar } from './hints.ts';
 import { type Holder, isOlder, LockTable } from './locks.ts';
 import { NO_CONTENTS } from './long-values.ts';
 import {
   claimLocks,
+  foreignIdentities,
   holderNamed,
   keyLock,
   locksOf,
@@ -41,6 +44,7 @@ import {
   SCHEMA_HOME,
   uniqueConflict,
 } from './plan.ts';
+import { effortOf } from './outcome.ts';
 import { quoted } from './refusals.ts';
 import { firstWithKey, inCanonicalOrder, rejectionOf } from './resolve.ts';
 import { type Key, type Need, type ResolvedWork, resolveWork } from './resolve-work.ts';
@@ -52,6 +56,8 @@ import { decodeWork, encodeWork, type PartWork } from './work.ts';
 
 /** Documents that may wait for others (I13). */
 const LINE_MAX = 10_000;
+/** Documents of an imported stream whose state is had in memory before their turn. */
+const ARRIVALS_AHEAD = 256;
 /** How long a document may wait before it is refused, and how long participants may be asked, in nanoseconds. */
 const WAIT_NANOS_MAX = 10_000_000_000n;
 /** After an attempt that had to give way: doubles with every one. */
@@ -69,10 +75,15 @@ interface Waiting {
   /** When it came, by the wall clock. */
   readonly since: bigint;
   readonly notBefore: bigint;
+  /** Why it may not have the time that it asks for; a duplicate is told of the first all the same. */
+  readonly refusal: PyralogError | undefined;
+  readonly doubts: Doubts;
   /** Attempts before. */
   readonly attempts: number;
   /** When others were asked for what it needs to know. */
   askedAt: bigint | undefined;
+  /** What was in the way when it was planned last: while it is, nothing is to be planned. */
+  blocked: readonly Lock[] | undefined;
 }
 
 /** What a coordinator knows of an attempt besides the log: lost with it, and found out again. */
@@ -82,9 +93,15 @@ interface Attempt {
   readonly since: bigint;
   /** Of the parts that are promised, by name. */
   readonly votes: Map<string, { readonly tx: Tx; readonly needs: readonly Release[] }>;
+  /** What parts were refused for, by name. */
+  readonly rejections: Map<string, PyralogError>;
   /** Parts that have done what was decided. */
   readonly dones: Set<string>;
   readonly ids: ReadonlyMap<string, string>;
+  /** Unique values at home here, for what a refusal says. */
+  readonly takes: readonly Take[];
+  /** It goes by who holds values elsewhere, which may be otherwise. */
+  readonly isDoubtful: boolean;
   /** When participants were told something last. */
   sentAt: bigint;
   /** Of this attempt, when it began. */
@@ -104,6 +121,7 @@ export class Coordinator {
   /** In import mode, one after the other. */
   readonly #arrivals: { readonly offset: LogOffset; readonly document: TransactionDocument }[] = [];
   #line: Waiting[] = [];
+  readonly #inLine = new Map<LogOffset, Waiting>();
   /** What those in line are going to lock. */
   readonly lineLocks: LockTable = new LockTable();
   readonly #attempts = new Map<LogOffset, Attempt>();
@@ -113,8 +131,8 @@ export class Coordinator {
   #isReleased = false;
   /** When that is so without an event. */
   #due: bigint | undefined;
-  /** A document could not be looked at for what is not in memory. */
-  #isWanting = false;
+  /** What was not in memory when a document was looked at. */
+  #wanted: MemoryNeed[] = [];
 
   constructor(desk: Desk, table: TransactionTable, waitingParts: LockTable) {
     this.#desk = desk;
@@ -148,16 +166,26 @@ export class Coordinator {
     readonly document: TransactionDocument;
     readonly hints: HintsSoFar;
   }> {
-    for (const { document } of this.#arrivals) yield { document, hints: new HintsSoFar() };
-    yield* this.#line;
+    for (const { document } of this.#arrivals.slice(0, ARRIVALS_AHEAD))
+      yield { document, hints: new HintsSoFar() };
+    // What is still in the way of the others is looked at first; where it goes, they say what they want.
+    for (const waiting of this.#line) {
+      const { holder, blocked } = waiting;
+      if (blocked === undefined || !this.#table.locks.blocks(holder.id, blocked)) yield waiting;
+    }
     // An attempt that gives way is in line again as soon as all have heard of it.
     for (const [offset, attempt] of this.#attempts)
       if (this.#table.begun.get(offset)?.phase === 'retrying') yield attempt;
   }
 
+  /** What the next step must have in memory besides what its documents and messages show. */
+  get wanted(): readonly MemoryNeed[] {
+    return this.#wanted;
+  }
+
   /** When something is due without an event: a pause, a time limit, or a message to be sent again. */
   nextDue(): bigint | undefined {
-    if (this.#isWanting) return this.#desk.now;
+    if (this.#wanted.length > 0) return this.#desk.elapsed;
     let due = this.#due;
     for (const [offset, { sentAt, begunAt }] of this.#attempts) {
       due = least(due, sentAt + RESEND_NANOS);
@@ -174,14 +202,17 @@ export class Coordinator {
         ...parseDocument(begun.document),
         contentHash: begun.contentHash,
       };
-      const { now } = this.#desk;
+      const { elapsed: now } = this.#desk;
       this.#attempts.set(offset, {
         document,
         hints: new HintsSoFar(),
         since: now,
         votes: new Map(),
+        rejections: new Map(),
         dones: new Set(),
         ids: new Map(),
+        takes: [],
+        isDoubtful: true,
         sentAt: now,
         begunAt: now,
       });
@@ -207,14 +238,15 @@ export class Coordinator {
     });
   }
 
-  /** Does what can be done. @returns whether parts of others may go on */
+  /** Does what can be done. @returns whether anything was, or was released that parts of others may wait for */
   advance(): boolean {
     let isAnything = this.#isReleased;
     this.#isReleased = false;
     while (this.#changed || this.#mayArrive) {
       if (this.#changed) {
         this.#changed = false;
-        isAnything = this.#lookAtAll() || isAnything;
+        this.#lookAtAll();
+        isAnything = true;
       }
       if (!this.#mayArrive) continue;
       const next = must(this.#arrivals.shift(), 'one has arrived');
@@ -226,9 +258,10 @@ export class Coordinator {
 
   /** Looks at time limits, and at those whose time has come. */
   look(): void {
-    const { now } = this.#desk;
-    if (this.#isWanting || (this.#due !== undefined && now >= this.#due)) this.#changed = true;
-    this.#isWanting = false;
+    const { elapsed: now } = this.#desk;
+    if (this.#wanted.length > 0 || (this.#due !== undefined && now >= this.#due))
+      this.#changed = true;
+    this.#wanted = [];
     for (const [offset, attempt] of this.#attempts) {
       if (now - attempt.begunAt >= WAIT_NANOS_MAX) {
         perform(AT_COORDINATOR, 'unanswered', this.#stateOf(offset), {
@@ -266,7 +299,8 @@ export class Coordinator {
       case 'rejected': {
         const { code, detail, hint, extra } = vote.rejection;
         perform(AT_COORDINATOR, 'vote rejected', state, {
-          refuse: () => this.#refuse(offset, new PyralogError(code, detail, { hint, extra })),
+          'note rejection': () =>
+            this.#noteRejection(message, new PyralogError(code, detail, { hint, extra })),
         });
         return;
       }
@@ -293,11 +327,14 @@ export class Coordinator {
   found({ id, clock, hints }: FoundMessage): void {
     perform(AT_COORDINATOR, 'found', this.#stateOf(id.offset), {
       learn: () => {
-        const waiting = must(this.#inLine(id.offset), 'it is in line');
+        const waiting = must(this.#inLine.get(id.offset), 'it is in line');
         // What goes by it comes after it.
         this.#desk.raise(clock);
-        waiting.hints.add(decodeHints(hints));
-        waiting.askedAt = undefined;
+        const told = decodeHints(hints);
+        waiting.hints.add(told);
+        waiting.doubts.answered(told);
+        if (!waiting.doubts.isWaiting) waiting.askedAt = undefined;
+        waiting.blocked = undefined;
         this.#changed = true;
       },
     });
@@ -320,21 +357,24 @@ export class Coordinator {
   #enter(offset: LogOffset, document: TransactionDocument): void {
     const desk = this.#desk;
     const refusal = timeRefusal(document, desk.schema.mode, desk.last, desk.now);
-    if (refusal !== undefined) return this.#reject(offset, refusal);
-    const start = desk.tick(document.at);
+    const start = desk.tick(refusal === undefined ? document.at : undefined);
     const id = { coordinator: desk.partition, offset };
     const waiting: Waiting = {
       holder: { id: idText(id), start },
       offset,
       document,
       hints: new HintsSoFar(),
-      since: desk.now,
-      notBefore: desk.now,
+      since: desk.elapsed,
+      notBefore: desk.elapsed,
+      refusal,
+      doubts: new Doubts(),
       attempts: 0,
       askedAt: undefined,
+      blocked: undefined,
     };
     if (this.#try(waiting, true)) return;
     this.#line.push(waiting);
+    this.#inLine.set(offset, waiting);
     this.#due = least(this.#due, this.#dueOf(waiting));
   }
 
@@ -343,28 +383,30 @@ export class Coordinator {
     this.lineLocks.add(holder, holder.id, roughLocks(document));
   }
 
-  #lookAtAll(): boolean {
-    const before = this.#line.length;
+  #lookAtAll(): void {
     this.lineLocks.clear();
     for (const [offset, { document }] of this.#attempts) {
       const begun = this.#table.begun.get(offset);
       if (begun?.phase === 'retrying') this.#keepPlace(begun.holder, document);
     }
-    this.#line = this.#line.filter((waiting) => !this.#turn(waiting));
+    this.#line = this.#line.filter((waiting) => {
+      if (!this.#turn(waiting)) return true;
+      this.#inLine.delete(waiting.offset);
+      return false;
+    });
     this.#due = undefined;
     for (const waiting of this.#line) this.#due = least(this.#due, this.#dueOf(waiting));
-    return this.#line.length < before;
   }
 
   #dueOf({ notBefore, since, askedAt }: Waiting): bigint {
     let due = since + WAIT_NANOS_MAX;
-    if (notBefore > this.#desk.now) due = least(due, notBefore);
+    if (notBefore > this.#desk.elapsed) due = least(due, notBefore);
     return askedAt === undefined ? due : least(due, askedAt + RESEND_NANOS);
   }
 
   /** @returns whether the document is done or begun */
   #turn(waiting: Waiting): boolean {
-    const event = this.#desk.now - waiting.since >= WAIT_NANOS_MAX ? 'waited' : 'turn';
+    const event = this.#desk.elapsed - waiting.since >= WAIT_NANOS_MAX ? 'waited' : 'turn';
     const state = this.#table.begun.get(waiting.offset)?.phase ?? 'line';
     switch (cellOf(AT_COORDINATOR, event, state)) {
       case 'try':
@@ -386,7 +428,7 @@ export class Coordinator {
       if (error instanceof NotLoaded) {
         // What was heard in this step shows what else is needed: the next one has it.
         this.#keepPlace(waiting.holder, waiting.document);
-        this.#isWanting = true;
+        this.#wanted.push(error.need);
         return false;
       }
       this.#reject(waiting.offset, error);
@@ -396,26 +438,56 @@ export class Coordinator {
 
   /** @returns what it will lock, where it has to wait */
   #tryOrThrow(waiting: Waiting, isFresh: boolean): readonly Lock[] | undefined {
-    const { document, holder, offset } = waiting;
+    const { document, holder, offset, blocked } = waiting;
+    // To plan it is much more, and many may wait for one.
+    if (blocked !== undefined && this.#isBlocked(holder, blocked)) return blocked;
     const rough = roughLocks(document);
     const desk = this.#desk;
-    if (desk.now < waiting.notBefore || this.#isBlocked(holder, keyLock(document.id))) return rough;
+    if (desk.elapsed < waiting.notBefore || this.#isBlocked(holder, keyLock(document.id)))
+      return rough;
     const first = firstWithKey(document, { state: desk.state });
     if (first !== undefined) {
       desk.emit({ kind: 'duplicate', offset, tx: first });
       desk.tell(offset, { kind: 'duplicate', tx: first });
       return undefined;
     }
+    if (waiting.refusal !== undefined) throw waiting.refusal;
+    const { doubts, hints } = waiting;
+    if (doubts.isWaiting) {
+      this.#askHolders(waiting);
+      return rough;
+    }
+    const confirmed = doubts.takeConfirmed(hints);
+    if (confirmed !== undefined) throw confirmed.error;
+    try {
+      return this.#tryNow(waiting, rough, isFresh);
+    } catch (error) {
+      if (!isPyralogError(error)) throw error;
+      const { state, schema, partition, partitions, longValues } = desk;
+      const context = { state, schema, partition, partitions, longValues, hints };
+      const foreign = foreignIdentities(document, context);
+      if (foreign.size === 0) throw error;
+      doubts.note(error, foreign, hints);
+      waiting.askedAt = undefined;
+      this.#askHolders(waiting);
+      return rough;
+    }
+  }
+
+  /** The same, of one whose turn it is. */
+  #tryNow(waiting: Waiting, rough: readonly Lock[], isFresh: boolean): readonly Lock[] | undefined {
+    const { document, holder } = waiting;
+    const desk = this.#desk;
     const planned = this.#plan(waiting, holder.start);
     if (planned.kind === 'lookup') {
       this.#ask(waiting, planned.attributes);
       return rough;
     }
     const locks = locksOf(planned.own, document.id, desk.schema);
-    if (this.#isBlocked(holder, locks)) return locks;
+    if (this.#isBlocked(holder, locks)) return (waiting.blocked = locks);
     const resolved = this.#resolve(waiting, planned, holder.start);
     const claims = claimLocks(resolved.claims);
-    if (this.#isBlocked(holder, claims)) return [...locks, ...claims];
+    if (this.#isBlocked(holder, claims)) return (waiting.blocked = [...locks, ...claims]);
     const parts = partsOf(planned.others, resolved.needs);
     if (parts.length === 0) {
       this.#commit(waiting, planned, resolved, isFresh);
@@ -423,7 +495,7 @@ export class Coordinator {
     }
     for (const older of this.#waitingParts.inTheWay(holder.id, [...locks, ...claims]))
       if (isOlder(older, holder)) return [...locks, ...claims];
-    this.#begin(waiting, planned.ids, resolved, parts, [...locks, ...claims]);
+    this.#begin(waiting, planned, resolved, parts, [...locks, ...claims]);
     return undefined;
   }
 
@@ -466,31 +538,37 @@ export class Coordinator {
       ({ facts } = this.#resolve(waiting, again, tx));
       ({ ids } = again);
     }
+    const isTime = isFresh || desk.schema.mode === 'live';
+    const waitedNanos = isTime ? tx - holder.start : undefined;
     desk.emit({ kind: 'commit', offset, tx, facts });
     const contents = desk.contentsOf(facts);
-    desk.tell(offset, { kind: 'committed', tx, facts, ids, participants: [], contents });
+    const effort = { attempts: waiting.attempts + 1, waitedNanos, askedNanos: 0n };
+    desk.tell(offset, { kind: 'committed', tx, facts, ids, participants: [], contents, effort });
     this.#attempts.delete(offset);
   }
 
   #begin(
     { document, hints, since, offset, holder, attempts }: Waiting,
-    ids: ReadonlyMap<string, string>,
+    { own, ids }: Plan & { readonly kind: 'work' },
     { facts }: ResolvedWork,
     parts: readonly TransactionPart[],
     locks: readonly Lock[],
   ): void {
-    const { now } = this.#desk;
+    const { elapsed: now, schema } = this.#desk;
+    // In import mode time is that of the data, and none passes while it waits.
+    const hasWaited = schema.mode === 'live' && (attempts > 0 || now > since);
     this.#desk.contentsOf(facts);
-    const own = ids.size === 0 ? facts : withStart(facts, holder.start);
+    const written = ids.size === 0 ? facts : withStart(facts, holder.start);
     this.#desk.emit({
       kind: 'begin',
       offset,
       attempt: attempts + 1,
       start: holder.start,
+      begun: hasWaited ? this.#desk.tick(undefined) : holder.start,
       document: utf8Encode(printDocument(document)),
       contentHash: document.contentHash,
       parts,
-      facts: encodeFacts(own),
+      facts: encodeFacts(written),
       locks,
     });
     this.#attempts.set(offset, {
@@ -498,8 +576,11 @@ export class Coordinator {
       hints,
       since,
       votes: new Map(),
+      rejections: new Map(),
       dones: new Set(),
       ids,
+      takes: own.takes,
+      isDoubtful: ids.size > 0,
       sentAt: now,
       begunAt: now,
     });
@@ -512,8 +593,15 @@ export class Coordinator {
   ): void {
     const releases = needs.flatMap(({ content }) => decodeWork(content).releases);
     const name = partText({ partition: from, name: part });
-    this.#attemptOf(offset).votes.set(name, { tx, needs: releases });
-    this.#extend(offset, needs);
+    const { votes, rejections } = this.#attemptOf(offset);
+    votes.set(name, { tx, needs: releases });
+    rejections.delete(name);
+    if (rejections.size === 0) this.#extend(offset, needs);
+    this.#decideIfAll(offset);
+  }
+
+  #noteRejection({ id: { offset }, part, from }: VoteMessage, error: PyralogError): void {
+    this.#attemptOf(offset).rejections.set(partText({ partition: from, name: part }), error);
     this.#decideIfAll(offset);
   }
 
@@ -543,7 +631,11 @@ export class Coordinator {
 
   #decideIfAll(offset: LogOffset): void {
     const begun = this.#begunOf(offset);
-    const { votes, document, ids } = this.#attemptOf(offset);
+    const { votes, rejections, document, ids, takes, isDoubtful } = this.#attemptOf(offset);
+    const [rejection] = rejections.values();
+    // Who knows better than this partition whose entities these are has yet to speak.
+    const isAll = [...begun.parts.keys()].every((name) => votes.has(name) || rejections.has(name));
+    if (rejection !== undefined && (isAll || !isDoubtful)) return this.#refuse(offset, rejection);
     let greatest = begun.holder.start;
     for (const name of begun.parts.keys()) {
       const vote = votes.get(name);
@@ -551,7 +643,7 @@ export class Coordinator {
       if (vote.tx > greatest) greatest = vote.tx;
     }
     const desk = this.#desk;
-    const taken = this.#notGivenUp(begun, votes);
+    const taken = this.#notGivenUp(begun, votes, takes);
     if (taken !== undefined) return this.#refuse(offset, taken);
     if (desk.schema.mode === 'live' && greatest > desk.now + CLOCK_SKEW_MAX)
       return this.#refuse(offset, clocksApart(greatest - desk.now));
@@ -563,16 +655,23 @@ export class Coordinator {
     const others = new Set(Array.from(begun.parts.values(), ({ partition }) => partition));
     others.delete(desk.partition);
     const participants = [...others].toSorted((a, b) => a - b);
-    const { attempt, holder } = begun;
-    desk.emit({ kind: 'decided', offset, attempt, start: holder.start, tx, participants, facts });
-    desk.tell(offset, { kind: 'committed', tx, facts, ids, participants, contents: NO_CONTENTS });
+    const { attempt, begunAt } = begun;
+    const when = { attempt, start: begun.holder.start, begun: begunAt, tx };
+    const effort = effortOf(when, desk.schema.mode);
+    desk.emit({ kind: 'decided', offset, ...when, participants, facts });
+    const contents = NO_CONTENTS;
+    desk.tell(offset, { kind: 'committed', tx, facts, ids, participants, contents, effort });
     this.#changed = true;
     this.#isReleased = true;
     this.#tellAll(offset);
   }
 
   /** Why a value that is taken from an entity that lies elsewhere stays with it: nothing here or there gives it up. */
-  #notGivenUp(begun: Begun, votes: Attempt['votes']): PyralogError | undefined {
+  #notGivenUp(
+    begun: Begun,
+    votes: Attempt['votes'],
+    takes: readonly Take[],
+  ): PyralogError | undefined {
     const { partition, partitions } = this.#desk;
     const given = new Set<string>();
     for (const { needs } of votes.values())
@@ -588,7 +687,9 @@ export class Coordinator {
       if (operation !== 'retract' || !isClaimEntity(entity)) continue;
       if (own.every((fact) => fact.entity !== entity || fact.operation === 'retract')) continue;
       const holder = holderNamed(value);
-      if (isKept(entity, holder, partition)) return stillHeld(holder);
+      if (!isKept(entity, holder, partition)) continue;
+      const taker = takes.find(({ claim }) => claim === entity);
+      return taker === undefined ? stillHeld(holder) : uniqueConflict(taker, taker.entity, holder);
     }
     for (const { partition: home, content } of begun.parts.values()) {
       for (const take of decodeWork(content).takes)
@@ -635,17 +736,22 @@ export class Coordinator {
     const state = this.#attemptOf(offset);
     this.#table.waits(offset);
     const pause = BACKOFF_NANOS << BigInt(Math.min(attempt, BACKOFF_DOUBLINGS_MAX));
-    const { now } = this.#desk;
-    this.#line.push({
+    const { elapsed: now } = this.#desk;
+    const waiting: Waiting = {
       holder,
       offset,
       document: state.document,
       hints: state.hints,
       since: state.since,
       notBefore: state.hints.isNew ? now : now + pause,
+      refusal: undefined,
+      doubts: new Doubts(),
       attempts: attempt,
       askedAt: undefined,
-    });
+      blocked: undefined,
+    };
+    this.#line.push(waiting);
+    this.#inLine.set(offset, waiting);
     state.hints.isNew = false;
     this.#attempts.delete(offset);
     this.#line.sort((a, b) => (isOlder(a.holder, b.holder) ? -1 : 1));
@@ -656,7 +762,7 @@ export class Coordinator {
   #askAll(offset: LogOffset): void {
     const begun = this.#begunOf(offset);
     const state = this.#attemptOf(offset);
-    state.sentAt = this.#desk.now;
+    state.sentAt = this.#desk.elapsed;
     for (const [name, part] of begun.parts) if (!state.votes.has(name)) this.#prepare(begun, part);
   }
 
@@ -664,7 +770,7 @@ export class Coordinator {
   #tellAll(offset: LogOffset): void {
     const { id, parts, attempt, tx } = this.#begunOf(offset);
     const state = this.#attemptOf(offset);
-    state.sentAt = this.#desk.now;
+    state.sentAt = this.#desk.elapsed;
     for (const [name, part] of parts) {
       if (state.dones.has(name)) continue;
       const about = { id, part: part.name, attempt };
@@ -679,11 +785,20 @@ export class Coordinator {
   }
 
   #ask(waiting: Waiting, attributes: readonly string[]): void {
+    const { elapsed: now, partition } = this.#desk;
+    if (waiting.askedAt !== undefined && now - waiting.askedAt < RESEND_NANOS) return;
+    waiting.askedAt = now;
+    const id = { coordinator: partition, offset: waiting.offset };
+    this.#desk.send(SCHEMA_HOME, { kind: 'lookup', id, attributes, claims: [] });
+  }
+
+  #askHolders(waiting: Waiting): void {
     const { now, partition } = this.#desk;
     if (waiting.askedAt !== undefined && now - waiting.askedAt < RESEND_NANOS) return;
     waiting.askedAt = now;
     const id = { coordinator: partition, offset: waiting.offset };
-    this.#desk.send(SCHEMA_HOME, { kind: 'lookup', id, attributes });
+    for (const [home, claims] of waiting.doubts.unanswered)
+      this.#desk.send(home, { kind: 'lookup', id, attributes: [], claims });
   }
 
   #unanswered(offset: LogOffset): readonly PartitionNo[] {
@@ -697,11 +812,7 @@ export class Coordinator {
   #stateOf(offset: LogOffset): CoordinatorState {
     const begun = this.#table.begun.get(offset);
     if (begun !== undefined) return begun.phase;
-    return this.#inLine(offset) === undefined ? 'none' : 'line';
-  }
-
-  #inLine(offset: LogOffset): Waiting | undefined {
-    return this.#line.find((waiting) => waiting.offset === offset);
+    return this.#inLine.has(offset) ? 'line' : 'none';
   }
 
   #isOfOtherAttempt({ id, attempt }: VoteMessage | DoneMessage): boolean {

@@ -36,13 +36,16 @@ const SWEPT_PER_WRITTEN = 4;
 const SWEPT_MIN = 64;
 
 /**
- * Something was asked for that is not in memory: a defect, but where it shows only within a step what is needed. Then
- * whatever asked waits for the next one.
+ * Something was asked for that is not in memory: a defect, but where it shows only by planning or within a step what is
+ * needed. Then whatever asked waits until it is there.
  */
-export class NotLoaded extends AssertionError {}
+export class NotLoaded extends AssertionError {
+  readonly need: Need;
 
-function loaded(isKnown: boolean | undefined, what: string): asserts isKnown {
-  if (isKnown !== true) throw new NotLoaded(what);
+  constructor(need: Need) {
+    super(`what is asked for is loaded before: ${need.kind}`);
+    this.need = need;
+  }
 }
 
 /**
@@ -98,7 +101,8 @@ export class CurrentState {
   /** The facts in force of an entity; they must be known. */
   entity(id: string): EntityState {
     const entity = this.#entities.get(id);
-    loaded(entity?.based ?? this.#entitiesComplete, 'an entity is loaded before it is asked for');
+    if (!(entity?.based ?? this.#entitiesComplete))
+      throw new NotLoaded({ kind: 'entity', entity: id });
     if (entity === undefined) return NO_ENTITY;
     entity.used = true;
     return entity;
@@ -112,14 +116,15 @@ export class CurrentState {
   /** Who holds a unique value; it must be known. */
   ownerOf(attribute: string, value: StoredValue): string | undefined {
     const owners = this.#ownersOf(attribute);
-    loaded(owners.knows(value), 'an owner is loaded before it is asked for');
+    if (!owners.knows(value)) throw new NotLoaded({ kind: 'owner', attribute, value });
     return owners.of(value);
   }
 
   /** tx of the newest fact of an entity or of one attribute of it; it must be known. */
   lastTxOf(id: string, attribute: string | undefined): Tx | undefined {
     const entity = this.#entities.get(id) ?? (this.#entitiesComplete ? NO_ENTITY : undefined);
-    loaded(entity?.knowsLastTx(attribute) === true, 'a last tx is loaded before it is asked for');
+    if (entity?.knowsLastTx(attribute) !== true)
+      throw new NotLoaded({ kind: 'lastTx', entity: id, attribute });
     entity.used = true;
     return entity.lastTx(attribute);
   }
@@ -127,10 +132,7 @@ export class CurrentState {
   /** Whether an attribute has or had any fact; it must be known. */
   hasFacts(attribute: string): boolean {
     const known = this.#hasFacts.get(attribute);
-    loaded(
-      known !== undefined || this.#began,
-      'the use of an attribute is loaded before it is asked for',
-    );
+    if (known === undefined && !this.#began) throw new NotLoaded({ kind: 'hasFacts', attribute });
     return known === true;
   }
 

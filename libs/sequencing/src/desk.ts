@@ -23,6 +23,8 @@ export interface Desk {
   readonly schema: Schema;
   /** The wall clock, in nanoseconds. */
   readonly now: bigint;
+  /** The same without its steps back, from an origin of its own: what waits goes by it. */
+  readonly elapsed: bigint;
   /** Time part of the greatest timestamp so far. */
   readonly last: bigint;
   /** The same as a timestamp: nothing here is younger. */

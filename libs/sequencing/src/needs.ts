@@ -11,7 +11,7 @@ import {
   type StoredValue,
 } from '@pyralog/model';
 import { claimOf, homeOfClaim } from './claims.ts';
-import type { CurrentState, Need } from './current-state.ts';
+import { type CurrentState, type Need, NotLoaded } from './current-state.ts';
 import { isDefinition } from './definitions.ts';
 import { plan, type Plan, type PlanContext } from './plan.ts';
 import { listOf } from './value-set.ts';
@@ -54,22 +54,12 @@ export function needsOf(
     // What may become unique or indexed only while it has no facts.
     if (defined !== undefined && schema.attribute(defined) !== undefined)
       want({ kind: 'hasFacts', attribute: defined });
-    const input =
-      operation.op === 'assert'
-        ? operation.value
-        : operation.op === 'cas'
-          ? operation.new
-          : undefined;
-    if (input === undefined || input === null) continue;
-    const value = uniqueValue(
-      schema,
-      operation.op === 'retractEntity' ? '' : operation.attribute,
-      input,
-      longValues,
-    );
+    const input = inputOf(operation);
+    if (input === undefined) continue;
+    const { attribute } = operation as { attribute: string };
+    const value = uniqueValue(schema, attribute, input, longValues);
     // An identity value may belong to an entity that a temporary id stands for.
-    if (value !== undefined)
-      owner((operation as { attribute: string }).attribute, value, (id) => temporary && entity(id));
+    if (value !== undefined) owner(attribute, value, (id) => temporary && entity(id));
   }
   return needs;
 }
@@ -96,10 +86,12 @@ export function needsOfPlanned(
   }
   for (const operation of document.operations) {
     if (isDefinition(operation)) wantDefined(operation, state, schema, needs);
-    else if (operation.op === 'assert' && isTemporaryId(operation.entity)) {
-      // The entity that holds an identity value may be what a temporary id stands for.
-      const { attribute } = operation;
-      const value = uniqueValue(schema, attribute, operation.value, context.longValues);
+    else {
+      // Who holds a value that is taken says what the transaction concerns, and what a temporary id stands for.
+      const input = inputOf(operation);
+      if (input === undefined) continue;
+      const { attribute } = operation as { attribute: string };
+      const value = uniqueValue(schema, attribute, input, context.longValues);
       if (value !== undefined && homeOfClaim(attribute, value, partitions) === partition)
         wantEntity(claimOf(attribute, value).claim, state, needs);
     }
@@ -111,6 +103,8 @@ export function needsOfPlanned(
   } catch (error) {
     // It will be refused for the same when it is its turn.
     if (isPyralogError(error)) return [];
+    // What its own definitions or those that others told of make a unique value shows here.
+    if (error instanceof NotLoaded) return [error.need];
     throw error;
   }
   return planned.kind === 'lookup' ? [] : needsOfWork(planned.own, context, planned.isNew);
@@ -137,7 +131,8 @@ export function needsOfWork(
       if (!state.knows(need)) needs.push(need);
     }
   }
-  for (const { claim } of [...work.takes, ...work.releases]) wantEntity(claim, state, needs);
+  for (const { claim } of [...work.takes, ...work.releases])
+    if (!isNew(claim)) wantEntity(claim, state, needs);
   for (const operation of work.operations) {
     const { entity } = operation;
     if (isNew(entity)) continue;
@@ -154,6 +149,13 @@ export function needsOfWork(
       }
     }
   }
+  return needs;
+}
+
+/** The same to say who holds unique values of this partition. */
+export function needsOfClaims(claims: Iterable<string>, state: CurrentState): Need[] {
+  const needs: Need[] = [];
+  for (const claim of claims) wantEntity(claim, state, needs);
   return needs;
 }
 
@@ -177,6 +179,12 @@ function wantDefined(
   if (ident === undefined || schema.attribute(ident) === undefined) return;
   const need: Need = { kind: 'hasFacts', attribute: ident };
   if (!state.knows(need)) needs.push(need);
+}
+
+/** The value that an operation gives to its attribute. */
+function inputOf(operation: InputOperation): InputValue | undefined {
+  if (operation.op === 'assert') return operation.value;
+  return operation.op === 'cas' && operation.new !== null ? operation.new : undefined;
 }
 
 /** The value of a unique attribute as it will be looked up; what cannot be coerced is refused later. */

@@ -8,11 +8,11 @@ import type {
   Vote,
 } from '@pyralog/format';
 import type { StoredDefinition } from '@pyralog/model';
-import { NotLoaded } from './current-state.ts';
+import { type Need, NotLoaded } from './current-state.ts';
 import type { Desk } from './desk.ts';
 import { encodeHints } from './hints.ts';
 import { type Holder, isOlder, type LockTable } from './locks.ts';
-import { claimLocks, locksOf } from './plan.ts';
+import { claimLocks, holderOf, locksOf } from './plan.ts';
 import { rejectionOf } from './resolve.ts';
 import { type ResolvedWork, resolveWork, WrongAssumption } from './resolve-work.ts';
 import { stamped } from './stamped.ts';
@@ -35,12 +35,15 @@ export class Participant {
   readonly #lineLocks: LockTable;
   readonly #released: () => void;
   #waiting: WaitingPart[] = [];
-  /** What waiting parts are going to lock. */
+  /** Questions who holds what is promised just now. Volatile as well. */
+  #lookups: LookupMessage[] = [];
+  /** What waiting parts are going to lock, and which parts these are. */
   readonly #waitingLocks: LockTable;
   /** Whose locks these are. */
   #inTheWay: ReadonlySet<string> = new Set();
   #changed = false;
-  #isWanting = false;
+  /** What was not in memory when a part was looked at. */
+  #wanted: Need[] = [];
 
   constructor(
     desk: Desk,
@@ -57,23 +60,28 @@ export class Participant {
   }
 
   get isIdle(): boolean {
-    return this.#waiting.length === 0;
+    return this.#waiting.length === 0 && this.#lookups.length === 0;
   }
 
-  /** Whether a part could not be looked at for what is not in memory: the next step has it. */
-  get isWanting(): boolean {
-    return this.#isWanting;
+  /** What the next step must have in memory besides what its parts show: then they are looked at again. */
+  get wanted(): readonly Need[] {
+    return this.#wanted;
   }
 
   /** Looks at what could not be looked at before. */
   look(): void {
-    if (this.#isWanting) this.#changed = true;
-    this.#isWanting = false;
+    if (this.#wanted.length > 0) this.#changed = true;
+    this.#wanted = [];
   }
 
   /** Parts whose state must be known: those that may be resolved in the next step. */
   *works(): Generator<PartWork> {
     for (const { work } of this.#waiting) yield work;
+  }
+
+  /** Claims that were asked for. */
+  *claims(): Generator<string> {
+    for (const { claims } of this.#lookups) yield* claims;
   }
 
   /** A coordinator asks for a promise. @param isNew whether its mark is above that of the last one */
@@ -122,12 +130,12 @@ export class Participant {
     }
   }
 
-  /** A coordinator asks which attributes exist. */
-  lookup({ id, attributes }: LookupMessage): void {
-    const found = new Map<string, StoredDefinition | undefined>();
-    for (const ident of attributes) found.set(ident, this.#desk.schema.attribute(ident));
-    const hints = encodeHints({ attributes: found, holders: new Map() });
-    this.#desk.send(id.coordinator, { kind: 'found', id, clock: this.#desk.clock, hints });
+  /** A coordinator asks which attributes exist, and who holds unique values. */
+  lookup(message: LookupMessage): void {
+    const name = idText(message.id);
+    this.#lookups = this.#lookups.filter(({ id }) => idText(id) !== name);
+    this.#lookups.push(message);
+    this.#changed = true;
   }
 
   /** Something was released that may be waited for. */
@@ -139,6 +147,7 @@ export class Participant {
   advance(): boolean {
     if (!this.#changed) return false;
     this.#changed = false;
+    this.#lookups = this.#lookups.filter((message) => !this.#tell(message));
     const before = this.#waiting;
     const wereInTheWay = this.#inTheWay;
     const inTheWay = new Set<string>();
@@ -160,6 +169,26 @@ export class Participant {
     }
     if (isReleased) this.#released();
     return isReleased || this.#waiting.length < before.length;
+  }
+
+  /** @returns whether it was answered: what is promised may be decided already, and then is what was asked for */
+  #tell({ id, attributes, claims }: LookupMessage): boolean {
+    const { schema, state, clock } = this.#desk;
+    const reads = claimLocks(claims).map((lock) => ({ ...lock, write: false }));
+    if (this.#table.locks.blocks('', reads)) return false;
+    const found = new Map<string, StoredDefinition | undefined>();
+    for (const ident of attributes) found.set(ident, schema.attribute(ident));
+    const holders = new Map<string, string | undefined>();
+    try {
+      for (const claim of claims) holders.set(claim, holderOf(claim, state));
+    } catch (error) {
+      if (!(error instanceof NotLoaded)) throw error;
+      this.#wanted.push(error.need);
+      return false;
+    }
+    const hints = encodeHints({ attributes: found, holders });
+    this.#desk.send(id.coordinator, { kind: 'found', id, clock, hints });
+    return true;
   }
 
   /** @returns what it will lock, where it has to wait */
@@ -220,7 +249,7 @@ export class Participant {
       resolved = resolveWork(work, context, undefined);
     } catch (error) {
       if (error instanceof NotLoaded) {
-        this.#isWanting = true;
+        this.#wanted.push(error.need);
         return locks;
       }
       if (error instanceof WrongAssumption)

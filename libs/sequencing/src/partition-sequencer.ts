@@ -19,6 +19,7 @@ import {
 import {
   attributeChanges,
   BUILT_IN,
+  CLOCK_SKEW_MAX,
   endOfStep,
   type StoredFact,
   foldSchema,
@@ -39,8 +40,8 @@ import { CurrentState, type Need, type NeedAnswer } from './current-state.ts';
 import type { Desk, DraftMessage } from './desk.ts';
 import { LockTable } from './locks.ts';
 import { type Contents, LongValues } from './long-values.ts';
-import { needsOf, needsOfPlanned, needsOfWork } from './needs.ts';
-import type { Input, Outcome } from './outcome.ts';
+import { needsOf, needsOfClaims, needsOfPlanned, needsOfWork } from './needs.ts';
+import { AT_ONCE, type Input, type Outcome } from './outcome.ts';
 import { Participant } from './participant.ts';
 import { type Hints, NO_HINTS } from './plan.ts';
 import { firstWithKey, rejectionOf, type Resolution, resolve } from './resolve.ts';
@@ -131,6 +132,8 @@ export class PartitionSequencer {
   #leading = false;
   /** Of the step under way. */
   #now = 0n;
+  /** What has gone by while it leads, in nanoseconds: a wall clock that is set back does not stop it. */
+  #elapsed = 0n;
   #items: DraftItem[] = [];
   #outcomes: Told[] = [];
   #messages: Sent[] = [];
@@ -265,8 +268,9 @@ export class PartitionSequencer {
 
   /** When a step is due though nothing has come, by the wall clock. */
   get nextDue(): bigint | undefined {
-    if (this.#participant.isWanting) return this.#now;
-    const due = this.#coordinator.nextDue();
+    if (this.#participant.wanted.length > 0) return this.#now;
+    const dueElapsed = this.#coordinator.nextDue();
+    const due = dueElapsed === undefined ? undefined : this.#now + dueElapsed - this.#elapsed;
     if (!this.#hasProgress) return due;
     const progress = this.#progress.at + PROGRESS_NANOS;
     return due === undefined || progress < due ? progress : due;
@@ -305,9 +309,14 @@ export class PartitionSequencer {
       void needs.push(...needsOfWork(work, context, () => false));
     for (const input of inputs) if (input.kind === 'document') planned(input.document, NO_HINTS);
     for (const { document, hints } of this.#coordinator.documents()) planned(document, hints);
-    for (const { message } of messages)
+    for (const { message } of messages) {
       if (message.kind === 'prepare') works(decodeWork(message.content));
+      if (message.kind === 'lookup') needs.push(...needsOfClaims(message.claims, this.#current));
+    }
+    needs.push(...needsOfClaims(this.#participant.claims(), this.#current));
     for (const work of this.#participant.works()) works(work);
+    for (const need of [...this.#coordinator.wanted, ...this.#participant.wanted])
+      if (!this.#current.knows(need)) needs.push(need);
     return needs;
   }
 
@@ -329,7 +338,7 @@ export class PartitionSequencer {
    */
   step({ inputs, messages }: StepInput, now: bigint): Step {
     assert(this.#leading && this.#undurable === undefined, 'a leader makes one record at a time');
-    this.#now = now;
+    this.#setNow(now);
     if (this.#partitions > 1) {
       for (const heard of messages) this.#hear(heard);
       this.#coordinator.look();
@@ -343,9 +352,17 @@ export class PartitionSequencer {
     return this.#finish(isWorth);
   }
 
+  /**
+   * Another partition is at `seen` already: time here follows it, as far as clocks may be apart. Else one whose clock is
+   * behind would hold all of them back. In import mode time follows the data.
+   */
+  follow(seen: Tx, now: bigint): void {
+    if (this.#schema.mode === 'live' && seen <= now + CLOCK_SKEW_MAX) this.#clock.raise(seen);
+  }
+
   /** A record without items that moves the closed timestamp on to the clock. */
   closedRecord(now: bigint): Step {
-    this.#now = now;
+    this.#setNow(now);
     return this.#finish(true);
   }
 
@@ -365,6 +382,11 @@ export class PartitionSequencer {
       next: logOffset(offset + 1),
       open: movedOpen(open, assumed, offset),
     };
+  }
+
+  #setNow(now: bigint): void {
+    if (now > this.#now) this.#elapsed += now - this.#now;
+    this.#now = now;
   }
 
   #take(input: Input): void {
@@ -407,7 +429,7 @@ export class PartitionSequencer {
     const { facts, ids } = resolution;
     this.#checkNew(tx);
     this.#foldFacts(facts, this.#state.next, true);
-    return { kind: 'committed', tx, facts, ids, participants: [], contents };
+    return { kind: 'committed', tx, facts, ids, participants: [], contents, effort: AT_ONCE };
   }
 
   #resolve(document: TransactionDocument, tx: Tx): Resolution {
@@ -538,6 +560,7 @@ export class PartitionSequencer {
 
   #desk(): Desk {
     const [schema, now, clock] = [() => this.#schema, () => this.#now, this.#clock];
+    const elapsed = (): bigint => this.#elapsed;
     return {
       partition: this.#partition,
       partitions: this.#partitions,
@@ -547,6 +570,9 @@ export class PartitionSequencer {
       },
       get now() {
         return now();
+      },
+      get elapsed() {
+        return elapsed();
       },
       get last() {
         return clock.last;

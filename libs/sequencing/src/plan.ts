@@ -9,6 +9,7 @@ import {
   type InputCondition,
   type InputOperation,
   type InputValue,
+  isPyralogError,
   isReference,
   isTemporaryId,
   partitionNo,
@@ -22,6 +23,7 @@ import {
   type StoredValue,
   type TransactionDocument,
   type Tx,
+  TX_NONE,
   txEntity,
 } from '@pyralog/model';
 import { Attributes } from './attributes.ts';
@@ -73,7 +75,7 @@ export type Plan =
       readonly others: ReadonlyMap<PartitionNo, PartWork>;
       /** By temporary id. */
       readonly ids: ReadonlyMap<string, string>;
-      /** Entities that begin with the transaction, so that nothing of them is in force. */
+      /** Entities, and claims, that begin with the transaction, so that nothing of them is in force. */
       readonly isNew: (entity: string) => boolean;
     };
 
@@ -88,6 +90,35 @@ export function plan(document: TransactionDocument, context: PlanContext): Plan 
   const lookup = unknownAttributes(document, said, context);
   if (lookup.length > 0) return { kind: 'lookup', attributes: lookup };
   return new Planner(document, said, context).plan(partition, partitions);
+}
+
+/**
+ * Claims of values that temporary ids are to have and that are at home elsewhere: who holds them decides which entities
+ * these ids are.
+ */
+export function foreignIdentities(
+  document: TransactionDocument,
+  context: Omit<PlanContext, 'start'>,
+): ReadonlyMap<PartitionNo, readonly string[]> {
+  const { partition, partitions, longValues } = context;
+  const placed = { ...context, start: TX_NONE };
+  const claims = new Map<PartitionNo, string[]>();
+  const operations = withMeta(document.operations, document);
+  try {
+    const before = withHints(placed);
+    const defined = definedSchema(operations, before, placed);
+    for (const each of new TemporaryGroups(operations, defined, longValues).claims) {
+      const { attribute, value } = each;
+      const home = homeOfClaim(attribute, value, partitions);
+      if (home === partition || before.attribute(attribute) === undefined) continue;
+      claims.set(home, [...(claims.get(home) ?? []), claimOf(attribute, value).claim]);
+    }
+  } catch (error) {
+    // What is refused for its definitions or types is so whoever holds what.
+    if (isPyralogError(error)) return new Map();
+    throw error;
+  }
+  return claims;
 }
 
 /** Attributes that a document names and nobody here has heard of. At home there are none such. */
@@ -146,6 +177,8 @@ class Planner {
   readonly #temporary: TemporaryIds;
   readonly #attributes: Attributes;
   readonly #drafts = new Map<PartitionNo, Draft>();
+  /** Of values that refer to what begins with the transaction: nobody can hold them. */
+  readonly #newClaims = new Set<string>();
 
   constructor(
     document: TransactionDocument,
@@ -187,7 +220,7 @@ class Planner {
       own: work,
       others: works,
       ids: this.#temporary.all(),
-      isNew: (entity) => this.#temporary.isNew(entity),
+      isNew: (entity) => this.#temporary.isNew(entity) || this.#newClaims.has(entity),
     };
   }
 
@@ -231,8 +264,11 @@ class Planner {
       return;
     }
     const definition = this.#attributes.find(operation.attribute);
-    // Nothing is in force of an attribute that nobody has used.
-    if (definition === undefined) return;
+    if (definition === undefined) {
+      // Nothing is in force of an attribute that nobody has used; and nobody may begin to, in between.
+      this.#draft(SCHEMA_HOME).absent.add(operation.attribute);
+      return;
+    }
     this.#use(draft, definition);
     const resolved = this.#resolved({ ...operation, entity }, definition);
     draft.operations.push(resolved);
@@ -314,6 +350,8 @@ class Planner {
     const draft = this.#draft(home);
     this.#useKnown(draft, ident);
     const claim = claimOf(ident, value);
+    if (!isReference(value) && value.type === 'ref' && this.#temporary.isNew(value.value))
+      this.#newClaims.add(claim.claim);
     const other = draft.takes.get(claim.claim);
     if (other !== undefined && other.entity !== entity)
       throw uniqueConflict(claim, entity, other.entity);
@@ -322,6 +360,7 @@ class Planner {
 
   /** Who must give the value up in this transaction. @throws unique-conflict where it does not */
   #giver(claim: Claim, home: PartitionNo, entity: string): string | undefined {
+    if (this.#newClaims.has(claim.claim)) return undefined;
     const holder = this.#knownHolder(claim.claim, home);
     if (holder === undefined || holder === entity) return undefined;
     const mayGiveUp = this.#operations.some(

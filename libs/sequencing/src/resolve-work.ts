@@ -35,7 +35,7 @@ export interface WorkContext {
   readonly longValues: LongValues;
   /** Of the facts, until the transaction has its own. */
   readonly tx: Tx;
-  /** Whether an entity begins with the transaction. */
+  /** Whether an entity, or a claim, begins with the transaction. */
   readonly isNew: (entity: string) => boolean;
 }
 
@@ -234,7 +234,7 @@ function resolveClaims(
   work: PartWork,
   written: readonly StoredFact[],
   attributes: Attributes,
-  { state, partition, partitions, tx }: WorkContext,
+  { state, partition, partitions, tx, isNew }: WorkContext,
 ): ResolvedClaims {
   const releases = new Map(work.releases.map((release) => [release.claim, release]));
   const given: string[] = [];
@@ -258,7 +258,7 @@ function resolveClaims(
   const wrong = new Map<string, string | undefined>();
   for (const take of work.takes) {
     const { claim } = take;
-    const holder = holderOf(claim, state);
+    const holder = isNew(claim) ? undefined : holderOf(claim, state);
     if (holder === take.entity) continue;
     if (holder !== take.from) wrong.set(claim, holder);
     else if (holder !== undefined) {

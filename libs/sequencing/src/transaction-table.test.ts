@@ -14,6 +14,7 @@ const begin = (attempt: number, ...locks: readonly Lock[]): Item => ({
   offset,
   attempt,
   start: tx(100n),
+  begun: tx(100n),
   document: new Uint8Array(),
   contentHash: '',
   parts: [part],
@@ -26,6 +27,7 @@ const decided: Item = {
   offset,
   attempt: 1,
   start: tx(100n),
+  begun: tx(100n),
   tx: tx(300n),
   participants: [],
 };

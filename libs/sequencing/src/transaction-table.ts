@@ -38,6 +38,8 @@ export interface Begun {
   readonly document: Uint8Array;
   readonly contentHash: string;
   readonly attempt: number;
+  /** When this attempt began. */
+  readonly begunAt: Tx;
   /** By {@link partText}. */
   readonly parts: ReadonlyMap<string, TransactionPart>;
   /** The coordinator's own, for encodeFacts. */
@@ -155,7 +157,7 @@ export class TransactionTable {
   }
 
   #begin(item: TransactionItem<unknown> & { readonly kind: 'begin' }, phase: Phase): void {
-    const { offset, start, document, contentHash, attempt, facts, locks } = item;
+    const { offset, start, begun, document, contentHash, attempt, facts, locks } = item;
     const id = { coordinator: this.#partition, offset };
     const holder = { id: idText(id), start };
     this.#begun.set(offset, {
@@ -164,6 +166,7 @@ export class TransactionTable {
       document,
       contentHash,
       attempt,
+      begunAt: begun,
       parts: new Map(item.parts.map((part) => [partText(part), part])),
       facts,
       phase,

@@ -50,7 +50,8 @@ const operation = fc.oneof(
     arbitrary: fc.record({
       op: fc.constant('retract'),
       entity,
-      attribute: fc.constantFrom('x', 'tags', 'mail'),
+      // Also one that may not be there yet.
+      attribute: fc.constantFrom('x', 'tags', 'mail', 'late'),
     }),
   },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('retractEntity'), entity }) },
@@ -141,6 +142,8 @@ const history = fc.record({
   hot: fc.oneof(fc.constant(P), fc.integer({ min: 1, max: entities.length })),
   /** Nothing is refused, and a document is about as many partitions as it can, so that transactions meet. */
   plain: fc.boolean(),
+  /** Whether a new owner knows that runs hold nothing; else it asks, and is told so. */
+  complete: fc.boolean(),
   lateAtBegin: fc.boolean(),
   /** Messages of these kinds come, and come once more late. */
   again: fc.constantFrom<readonly Sent['message']['kind'][]>(
@@ -155,6 +158,7 @@ const history = fc.record({
 const crowd: typeof history = fc.record({
   hot: fc.constant(P),
   plain: fc.constant(true),
+  complete: fc.constant(true),
   lateAtBegin: fc.constant(true),
   again: fc.constant(['vote'] as const),
   actions,
@@ -185,8 +189,8 @@ interface Ran {
   readonly settling: { readonly nanos: bigint; readonly attempts: number };
 }
 
-function run({ actions, again, lateAtBegin, ...about }: ValueOf<typeof history>): Ran {
-  const partitions = new Partitions(P);
+function run({ actions, again, lateAtBegin, complete, ...about }: ValueOf<typeof history>): Ran {
+  const partitions = new Partitions(P, {}, complete);
   partitions.lateAtBegin = lateAtBegin;
   const documents = new Map<string, TransactionDocument>();
   const publish = (p: number, each: TransactionDocument): void =>
@@ -225,6 +229,7 @@ test.each([
   ['crowded', crowd, 240],
 ])(
   'I1 I2 I3 I8 I9 T2 T3 T4 T5 T6 T7 T8 T9 T10 transactions over partitions are those of one partition in the order of their tx: %s',
+  { timeout: 300_000 },
   (_, histories, numRuns) => {
     fc.assert(
       fc.property(histories, (given) => {

@@ -140,7 +140,7 @@ type VoteCells = {
     | {
         readonly prepared: 'note promise';
         readonly retry: 'give way';
-        readonly rejected: 'refuse';
+        readonly rejected: 'note rejection';
       }[K]
     | 'ignored';
 };
@@ -224,7 +224,7 @@ export const AT_COORDINATOR: TransitionTable<CoordinatorState, CoordinatorCells>
   'vote rejected': {
     none: 'ignored',
     line: 'ignored',
-    preparing: 'refuse',
+    preparing: 'note rejection',
     retrying: 'ignored',
     waiting: 'ignored',
     committed: 'ignored',

@@ -55,7 +55,11 @@ export type FaultName =
   | 'pause'
   | 'straggler'
   | 'two-owners'
-  | 'no-owner';
+  | 'no-owner'
+  | 'kill-at-record'
+  | 'message-lost'
+  | 'message-late'
+  | 'message-twice';
 
 /**
  * Every fault of the simulated world, and what each component must make of it. A fault that is not in the
@@ -101,6 +105,28 @@ export const FAULTS: Readonly<Record<FaultName, FaultRow>> = {
   straggler: row('a process is 50 times slower', 'survives', 'survives', 'survives', 'survives'),
   'two-owners': row('two are advised of one partition', 'survives', '-', '-', '-'),
   'no-owner': row('nobody is advised of a partition', 'survives', '-', '-', '-'),
+  'kill-at-record': row(
+    'an owner is killed right behind one of its records',
+    'survives',
+    '-',
+    '-',
+    '-',
+  ),
+  'message-lost': row('a message between partitions never comes', 'survives', '-', '-', '-'),
+  'message-late': row(
+    'a message between partitions comes behind later ones',
+    'survives',
+    '-',
+    '-',
+    '-',
+  ),
+  'message-twice': row(
+    'a message between partitions comes again, much later',
+    'survives',
+    '-',
+    '-',
+    '-',
+  ),
 };
 
 /** All of them, in the order of the table. */
@@ -125,6 +151,8 @@ export function faultTable(): string {
 
 /** How often a fault that is on happens, of all occasions. */
 const RATES = [0.01, 0.05, 0.2] as const;
+/** Those of messages: few are sent about each transaction. */
+const MESSAGE_RATES = [0.05, 0.2, 0.4] as const;
 /** How many of the faults are on in a run. */
 const SHARE_ON = 0.4;
 /** How many owners a fault spares that is on. */
@@ -149,7 +177,8 @@ export class Swarm {
     const rates = new Map<FaultName, number>();
     for (const name of possible) {
       if (!choice.chance(SHARE_ON, `${name} is on`)) continue;
-      rates.set(name, RATES[choice.pick(RATES.length, `rate of ${name}`)] ?? RATES[0]);
+      const among = name.startsWith('message-') ? MESSAGE_RATES : RATES;
+      rates.set(name, among[choice.pick(among.length, `rate of ${name}`)] ?? among[0]);
     }
     return new Swarm(rates, choice);
   }

@@ -16,10 +16,15 @@ const BATCH_BYTES = 1024 * 1024;
 const BATCH_RECORDS_MAX = 8;
 /** Offsets that a control record takes, at most. */
 const GAP_MAX = 3;
+/** How late messages come, times up to so many. */
+const LATE_MICROS = [1_000, 10_000, 100_000, 1_000_000];
+const LATE_TIMES = 6;
 const SECOND_MICROS = 1_000_000;
 
 interface Partition {
   readonly records: StoredRecord[];
+  /** When each of them landed, in microseconds of virtual time. */
+  readonly landedMicros: number[];
   /** The oldest offset that is kept. */
   start: number;
   /** The offset of the next record. */
@@ -43,6 +48,10 @@ export class SimBrokers {
   /** How often a process has read what lies at one offset within a second of virtual time. */
   readonly #reads = new Map<string, { sinceMicros: number; count: number }>();
   #busiest: Busiest = { what: 'nobody', count: 0 };
+  /** Topics of messages, whose senders do not care what becomes of each. */
+  readonly #messages = new Set<string>();
+  /** Told of everything that lands, and who has sent it. */
+  onLanded: (at: TopicPartition, sender: SimProcess) => void = () => undefined;
   /** Processes that cannot reach them, until when in microseconds of virtual time. */
   readonly #away = new Map<string, number>();
 
@@ -92,6 +101,20 @@ export class SimBrokers {
     return this.partition(at).records;
   }
 
+  /** When each of {@link records} landed, in microseconds of virtual time. */
+  landedMicros(at: TopicPartition): readonly number[] {
+    return this.partition(at).landedMicros;
+  }
+
+  /** What is appended to a topic are messages: faults of messages concern it. */
+  carriesMessages(topic: string): void {
+    this.#messages.add(topic);
+  }
+
+  isOfMessages({ topic }: TopicPartition): boolean {
+    return this.#messages.has(topic);
+  }
+
   /** All partitions of all topics. */
   partitions(): readonly TopicPartition[] {
     return [...this.#topics].flatMap(([topic, partitions]) =>
@@ -108,6 +131,7 @@ export class SimBrokers {
     if (known === undefined) {
       const made = Array.from({ length: partitions }, () => ({
         records: [],
+        landedMicros: [],
         start: 0,
         end: 0,
         watchers: new Set<() => void>(),
@@ -125,17 +149,24 @@ export class SimBrokers {
    * Records land, together.
    * @param gap offsets behind them that hold no record, as those of a transaction marker
    */
-  land(at: TopicPartition, records: readonly LogRecord[], gap: number): LogOffset {
+  land(
+    at: TopicPartition,
+    records: readonly LogRecord[],
+    gap: number,
+    sender: SimProcess,
+  ): LogOffset {
     const partition = this.partition(at);
     const first = logOffset(partition.end);
     for (const record of records) {
       partition.records.push({ ...record, offset: logOffset(partition.end) });
+      partition.landedMicros.push(sender.scheduler.nowMicros);
       partition.end++;
     }
     partition.end += gap;
     const told = [...partition.watchers];
     partition.watchers.clear();
     for (const tell of told) tell();
+    this.onLanded(at, sender);
     return first;
   }
 
@@ -182,7 +213,7 @@ export class SimLog implements Log {
     const process = this.#process;
     const land = (): LogOffset => {
       const gap = this.#fires('offset-gap') ? 1 + process.choice.pick(GAP_MAX, 'gap') : 0;
-      return this.#brokers.land(at, copies, gap);
+      return this.#brokers.land(at, copies, gap, process);
     };
     const fails = (micros: number, what: string): Promise<never> =>
       process.complete(`${label} ${what}`, micros, () => {
@@ -195,6 +226,20 @@ export class SimLog implements Log {
       const failing = fails(process.delayMicros(label), 'fails, and is on its way');
       process.send(`${label}, late`, process.slowMicros(label), land);
       return failing;
+    }
+    if (this.#brokers.isOfMessages(at)) {
+      if (this.#fires('message-lost'))
+        return process.complete(`${label} is lost`, process.delayMicros(label), () =>
+          this.#brokers.end(at),
+        );
+      if (this.#fires('message-late')) {
+        process.send(`${label}, late`, this.#lateMicros(label), land);
+        return process.complete(`${label} goes on`, process.delayMicros(label), () =>
+          this.#brokers.end(at),
+        );
+      }
+      if (this.#fires('message-twice'))
+        process.send(`${label}, again`, this.#lateMicros(label), land);
     }
     const options = { label, thereMicros: this.#thereMicros(at, label) };
     if (this.#fires('append-unheard')) {
@@ -322,6 +367,13 @@ export class SimLog implements Log {
     const lands = Math.max(scheduler.nowMicros + micros, earliest);
     this.#landsMicros.set(name, lands);
     return lands - scheduler.nowMicros;
+  }
+
+  /** Late by as much as an answer, an attempt, or a takeover takes. */
+  #lateMicros(label: string): number {
+    const { choice } = this.#process;
+    const scale = LATE_MICROS[choice.pick(LATE_MICROS.length, label)] ?? 0;
+    return scale * (1 + choice.pick(LATE_TIMES, label));
   }
 
   #isAway(): boolean {

@@ -181,6 +181,44 @@ export const schemaSchema: z.ZodType = z
     ],
   });
 
+const millis = z.number().nonnegative();
+const explanationSchema: z.ZodType = z
+  .strictObject({
+    partitions: z
+      .array(z.int())
+      .meta({ description: 'The coordinator, where it arrived, and then the others, rising.' }),
+    attempts: z.int().meta({
+      description: 'Those before the last gave way to other transactions, and began again.',
+    }),
+    millis: z
+      .strictObject({
+        publish: millis.meta({ description: 'Until it was in the input of its partition.' }),
+        wait: millis.optional().meta({
+          description:
+            'In line behind others that use the same, and in attempts that gave way. Left out where it is not known, and a part of `commit`: of one partition in a cluster, and in import mode.',
+        }),
+        prepare: millis.optional().meta({
+          description:
+            'Asking the other partitions, until all had promised. Left out in import mode.',
+        }),
+        commit: millis.meta({ description: 'The rest, until it was durable and known.' }),
+        total: millis,
+      })
+      .meta({ description: 'By stage, to a thousandth.' }),
+  })
+  .meta({
+    id: 'Explanation',
+    description:
+      'Where the time of a commit went. With `explain=true`, and not of a duplicate, for which nothing was done.',
+    examples: [
+      {
+        partitions: [2, 0],
+        attempts: 1,
+        millis: { publish: 0, wait: 0, prepare: 1.512, commit: 1.204, total: 2.716 },
+      },
+    ],
+  });
+
 export const commitSchema: z.ZodType = z
   .strictObject({
     tx,
@@ -190,6 +228,7 @@ export const commitSchema: z.ZodType = z
     duplicate: z
       .boolean()
       .meta({ description: 'The idempotency key was seen before: this is the first result.' }),
+    explain: explanationSchema.optional(),
   })
   .meta({
     id: 'Commit',
@@ -221,6 +260,19 @@ export const statusSchema: z.ZodType = z
         liveFacts: z.int().meta({ description: 'Facts that only the log and memory hold so far.' }),
         manifest: z.int(),
         runs: z.int(),
+        open: z
+          .array(
+            z.strictObject({
+              coordinator: z.int(),
+              offset: z.int().meta({ description: 'Of its document in the input there.' }),
+              since: z.string().meta({ description: 'RFC 3339.' }),
+              role: z.enum(['coordinator', 'participant']),
+            }),
+          )
+          .meta({
+            description:
+              'Transactions over partitions that are not over, the oldest 10. One that stays waits for a partition without a sequencer.',
+          }),
         troubles: z
           .array(
             z.strictObject({
@@ -387,11 +439,14 @@ export const createSchema: z.ZodType<{
 }> = z
   .strictObject({
     partitions: z
-      .int('This is not a whole number from 1 to 1024.')
-      .min(1, 'This is not a whole number from 1 to 1024.')
-      .max(1024, 'This is not a whole number from 1 to 1024.')
+      .int('This is not a whole number from 1 to 64.')
+      .min(1, 'This is not a whole number from 1 to 64.')
+      .max(64, 'This is not a whole number from 1 to 64.')
       .optional()
-      .meta({ description: 'Default 1; fixed for good.' }),
+      .meta({
+        description:
+          'How many sequencers can write at once. Fixed for good. Default: 8 in a cluster, else 1.',
+      }),
     strict: z
       .boolean('This is neither true nor false.')
       .optional()

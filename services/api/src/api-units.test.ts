@@ -109,6 +109,21 @@ describe('the documentation tells the truth: every answer fits its schema', () =
       printCommit({ tx, facts, ids: new Map([['_:x', 'y']]), duplicate: false }),
     ],
     [
+      'commit with an explanation',
+      commitSchema,
+      printCommit({
+        tx,
+        facts,
+        ids: new Map(),
+        duplicate: false,
+        explain: {
+          partitions: [1, 0],
+          attempts: 2,
+          millis: { publish: 0, wait: undefined, prepare: 1.5, commit: 0.25, total: 1.75 },
+        },
+      }),
+    ],
+    [
       'commit without facts',
       commitSchema,
       printCommit({ tx, facts, ids: new Map(), duplicate: true }, false),
@@ -144,6 +159,9 @@ describe('the documentation tells the truth: every answer fits its schema', () =
             liveFacts: 3,
             manifest: 0,
             runs: 0,
+            open: [
+              { coordinator: 1, offset: 5, since: '2026-01-01T00:00:00Z', role: 'participant' },
+            ],
             troubles: [
               {
                 part: 'log',

@@ -1,6 +1,7 @@
 import { isPyralogError } from '@pyralog/model';
-import type { Database } from '@pyralog/client';
+import type { CommitExplanation, CommitResult, Database, TransactOptions } from '@pyralog/client';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { TransactionStages } from './transaction-stages.ts';
 
 /** What the HTTP door counts. Names and units stand here and nowhere else. */
 export class DoorMetrics {
@@ -9,10 +10,12 @@ export class DoorMetrics {
   readonly #transactions: Counter<'database' | 'outcome'>;
   readonly #facts: Counter<'database'>;
   readonly #feeds: Gauge<'database'>;
+  readonly #stages: TransactionStages;
 
   /** @param notReady why the server cannot serve; nothing when it can */
   constructor(registry: Registry, notReady: () => readonly string[]) {
     this.#registry = registry;
+    this.#stages = new TransactionStages(registry);
     const registers = [registry];
     this.#requests = new Histogram({
       name: 'pyralog_http_request_seconds',
@@ -55,19 +58,28 @@ export class DoorMetrics {
   }
 
   /** `database.transact`, counted. Never throws at once, so that its callers need one way of catching only. */
-  counted(database: Database): Database['transact'] {
+  counted(
+    database: Database,
+    { explain = false }: TransactOptions = {},
+  ): (document: Uint8Array) => Promise<CommitResult> {
     const { name } = database;
     return async (document) => {
       try {
-        const result = await database.transact(document);
+        const result = await database.transact(document, { explain: true });
+        if (result.explain !== undefined) this.#explained(result.explain);
         this.#transactions.labels(name, result.duplicate ? 'duplicate' : 'committed').inc();
         if (!result.duplicate) this.#facts.labels(name).inc(result.facts.length);
-        return result;
+        return explain ? result : { ...result, explain: undefined };
       } catch (error) {
         this.#transactions.labels(name, isPyralogError(error) ? error.code : 'internal').inc();
         throw error;
       }
     };
+  }
+
+  #explained({ partitions: { length }, millis: { publish, commit } }: CommitExplanation): void {
+    this.#stages.observe('publish', length, publish / 1_000);
+    this.#stages.observe('commit', length, commit / 1_000);
   }
 
   feedReaders(database: string, change: 1 | -1): void {

@@ -265,6 +265,11 @@ export const transactQuery = z.strictObject({
       description:
         'Whether answers list the facts written. Default: true for one document, false for a stream.',
     }),
+  explain: z
+    .enum(['true', 'false'], 'This is neither true nor false.')
+    .transform((text) => text === 'true')
+    .optional()
+    .meta({ description: 'Whether answers say where the time of a commit went. Default: false.' }),
 });
 
 export const feedQuery = z.strictObject({

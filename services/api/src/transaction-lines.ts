@@ -1,10 +1,10 @@
-import { type CommitResult, type Database, printCommit, printProblem } from '@pyralog/client';
+import { type CommitResult, printCommit, printProblem } from '@pyralog/client';
 import { PyralogError } from '@pyralog/model';
 import { problemFor } from './problems.ts';
 import type { BodyBudget, Line } from './bodies.ts';
 
 export interface LinesOptions {
-  readonly transact: Database['transact'];
+  readonly transact: (document: Uint8Array) => Promise<CommitResult>;
   /** Answers list the facts written. */
   readonly withFacts: boolean;
   /** Documents that may be on their way at once. */

@@ -139,9 +139,9 @@ export function writeRoutes(app: App, door: Door): void {
     },
     async (request, reply) => {
       const type = mediaType(request, TRANSACT_TYPES);
-      const { facts } = request.query;
+      const { facts, explain } = request.query;
       const database = await databaseOf(door, request.params.db);
-      const transact = door.metrics.counted(database);
+      const transact = door.metrics.counted(database, { explain });
       if (type === NDJSON_TYPE)
         return streamTransactions(request, reply, { door, transact, withFacts: facts ?? false });
       const body =

@@ -19,7 +19,7 @@ import {
   type SegmentInfo,
   sortRuns,
 } from '@pyralog/format';
-import { buildRuns, Cutter, type CutRule, schemaFacts } from '@pyralog/indexing';
+import { buildRuns, Cutter, type CutRule, partitionCut, schemaFacts } from '@pyralog/indexing';
 import type { Log, StoredRecord, TopicPartition } from '@pyralog/log';
 import {
   foldSchema,
@@ -38,6 +38,7 @@ export interface IndexerOptions {
   readonly log: Log;
   readonly objects: ObjectStore;
   readonly codec: Codec;
+  /** Of a database of one partition; see `partitionCut`. */
   readonly cutRule: CutRule;
   /** Told of every manifest that this indexer wrote or found to be the newest. */
   readonly onManifest: (manifest: Manifest) => void;
@@ -64,7 +65,7 @@ export class Indexer {
   private constructor(options: IndexerOptions) {
     this.#options = options;
     this.#bucket = new Bucket(options.info.name, options.objects, options.codec);
-    this.#cutter = new Cutter(options.cutRule);
+    this.#cutter = new Cutter(partitionCut(options.info, options.cutRule));
     this.#schema = initialSchema(options.info);
     this.#segment = new SegmentBuilder(LOG_GENERATION, this.#state);
   }
@@ -101,7 +102,7 @@ export class Indexer {
       onManifest(manifest);
     }
     const begun = await this.#bucket.begunSegment(partition, this.#state.next);
-    this.#cutter = new Cutter(cutRule, begun?.footer.to);
+    this.#cutter = new Cutter(partitionCut(info, cutRule), begun?.footer.to);
   }
 
   #begin(state: LogState): void {

@@ -26,6 +26,8 @@ function checkName(name: string): void {
 
 /** What a list of databases is kept with. */
 export interface SettingsPorts {
+  /** Partitions of a database where nobody says how many. */
+  readonly partitionsDefault: number;
   readonly objects: ObjectStore;
   readonly clock: Clock;
   readonly rand: Rand;
@@ -49,7 +51,7 @@ export async function createDatabase(
   if (!isKnown && (await objects.put(key, encodeDatabaseInfo(info))) === 'created')
     return { info, result: 'created' };
   const there = await databaseInfo(name, objects);
-  sameSettings(there, info);
+  sameSettings(there, { ...info, partitions: options.partitions ?? there.partitions });
   return { info: there, result: 'exists' };
 }
 
@@ -78,13 +80,14 @@ const DATABASE_PARTITIONS_MAX = 64;
 /** What is written of a new database. */
 function newDatabase(
   name: string,
-  { partitions = 1, strict = false, mode = 'live' }: CreateOptions,
-  { rand, clock }: { readonly rand: Rand; readonly clock: Clock },
+  { partitions, strict = false, mode = 'live' }: CreateOptions,
+  { rand, clock, partitionsDefault }: SettingsPorts,
 ): DatabaseInfo {
-  if (!Number.isInteger(partitions) || partitions < 1 || partitions > DATABASE_PARTITIONS_MAX) {
+  const count = partitions ?? partitionsDefault;
+  if (!Number.isInteger(count) || count < 1 || count > DATABASE_PARTITIONS_MAX) {
     throw new PyralogError(
       'parameter-invalid',
-      `partitions: ${partitions} is not a whole number from 1 to ${DATABASE_PARTITIONS_MAX}.`,
+      `partitions: ${count} is not a whole number from 1 to ${DATABASE_PARTITIONS_MAX}.`,
       { hint: 'One is enough for a process; in a cluster each can be led by another process.' },
     );
   }
@@ -92,7 +95,7 @@ function newDatabase(
     formatVersion: 0,
     name,
     id: toHex(rand.bytes(16)),
-    partitions,
+    partitions: count,
     strict,
     mode,
     created: formatInstant(clock.nowNanos() / 1000n),

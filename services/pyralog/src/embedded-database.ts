@@ -1,44 +1,35 @@
 import { must } from '@pyralog/base';
-import type { CommitResult, Trouble } from '@pyralog/client';
+import type { CommitResult, TransactOptions, Trouble } from '@pyralog/client';
 import type { DatabaseInfo } from '@pyralog/format';
 import {
   parseDocument,
   partitionNo,
   type PartitionNo,
   type TransactionDocument,
-  TX_NONE,
   type Tx,
 } from '@pyralog/model';
 import { Partitions } from '@pyralog/reading';
-import type { Outcome, Sent } from '@pyralog/sequencing';
+import { longValuesOf, type Outcome, type Sent } from '@pyralog/sequencing';
 import { Doors } from './doors.ts';
 import { commitsOf, EmbeddedPartition, type EmbeddedPorts } from './embedded-partition.ts';
-import { ReadingDatabase } from './reading-database.ts';
+import { explanation } from './explanation.ts';
+import { ownFacts, ReadingDatabase } from './reading-database.ts';
 
 export type { EmbeddedPorts } from './embedded-partition.ts';
-
-/**
- * How long the time of partitions without data may be behind the others', in milliseconds: who reads all of them reads at
- * the least.
- */
-const BEHIND_MILLIS_MAX = 50;
 
 /** One database in this process. */
 export class EmbeddedDatabase extends ReadingDatabase {
   readonly #ports: EmbeddedPorts;
   readonly #all: readonly EmbeddedPartition[];
   readonly #doors: Doors;
-  #closing: Disposable | undefined;
-  /** Up to where something was written. */
-  #written: Tx = TX_NONE;
 
   private constructor(info: DatabaseInfo, ports: EmbeddedPorts, all: readonly EmbeddedPartition[]) {
-    super(info, new Partitions(all.map(({ reader }) => reader)), ports.clock, (partition) =>
-      all[partition]?.requestClosed(),
+    super(info, new Partitions(all.map(({ reader }) => reader)), ports, (partition, upTo) =>
+      all[partition]?.requestClosed(upTo),
     );
     this.#ports = ports;
     this.#all = all;
-    this.#doors = new Doors(info.partitions);
+    this.#doors = new Doors(info);
   }
 
   /** Recovers from bucket and log, claims the partitions, and starts their indexers. */
@@ -52,11 +43,8 @@ export class EmbeddedDatabase extends ReadingDatabase {
     };
     try {
       for (let p = 0; p < info.partitions; p++) {
-        const published = (closed: Tx): void => {
-          const { database } = opened;
-          if (database !== undefined) database.#published(closed);
-        };
-        all.push(await EmbeddedPartition.open(info, partitionNo(p), ports, post, published));
+        const written = (closed: Tx): void => opened.database?.levelClosing.written(closed);
+        all.push(await EmbeddedPartition.open(info, partitionNo(p), ports, post, written));
       }
     } catch (error) {
       for (const partition of all) await partition[Symbol.asyncDispose]();
@@ -66,14 +54,26 @@ export class EmbeddedDatabase extends ReadingDatabase {
     return opened.database;
   }
 
-  async transact(document: Uint8Array): Promise<CommitResult> {
+  async transact(
+    document: Uint8Array,
+    { explain = false }: TransactOptions = {},
+  ): Promise<CommitResult> {
+    const { clock } = this.#ports;
+    const since = clock.monotonicMillis();
     const parsed = parseDocument(document);
-    const door = this.#doors.of(parsed);
+    const door = this.#doors.of(parsed, this.mode);
     const outcome = await this.#at(door).submit(parsed, document.length);
     switch (outcome.kind) {
       case 'committed':
-        this.reader.acknowledged(outcome.tx);
-        return this.#committed(parsed, outcome);
+        return {
+          ...(await this.#committed(parsed, door, outcome)),
+          explain: explain
+            ? explanation(door, outcome.participants, outcome.effort, {
+                publish: 0,
+                total: clock.monotonicMillis() - since,
+              })
+            : undefined,
+        };
       case 'duplicate':
         return this.firstResult(parsed, outcome.tx);
       case 'rejected':
@@ -95,35 +95,27 @@ export class EmbeddedDatabase extends ReadingDatabase {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.stop.abort();
-    this.#closing?.[Symbol.dispose]();
+    this.levelClosing[Symbol.dispose]();
     await Promise.all(this.#all.map((partition) => partition[Symbol.asyncDispose]()));
   }
 
   async #committed(
     document: TransactionDocument,
+    coordinator: PartitionNo,
     { tx, facts, ids, participants, contents }: Outcome & { readonly kind: 'committed' },
   ): Promise<CommitResult> {
-    if (participants.length > 0) {
-      // What it wrote elsewhere is there when all have heard of the decision.
-      const written = await this.reader.transaction(tx, { await: tx });
-      const known = ids.size > 0 ? ids : await this.idsOf(document, tx, written.facts);
-      return { tx, facts: written.facts, ids: known, duplicate: false };
-    }
-    const written = await this.writtenFacts(tx, facts, contents);
-    return { tx, facts: written, ids, duplicate: false };
-  }
-
-  /** Something was written up to a time: that of the others follows soon. */
-  #published(closed: Tx): void {
-    if (this.#all.length === 1) return;
-    if (closed > this.#written) this.#written = closed;
-    this.#closing ??= this.#ports.timers.after(BEHIND_MILLIS_MAX, () => {
-      this.#closing = undefined;
-      for (const partition of this.#all) {
-        const { closed: its, schema } = partition.reader;
-        if (its < this.#written && schema.mode === 'live') partition.requestClosed();
-      }
-    });
+    const partitions = [coordinator, ...participants];
+    this.reader.acknowledged(tx, partitions);
+    const isAlone = participants.length === 0;
+    const stored = isAlone
+      ? ownFacts(facts, tx, this.info.partitions)
+      : await this.reader.decided(tx, partitions);
+    const known = isAlone ? contents : longValuesOf(document);
+    const written = await this.writtenFacts(tx, stored, known);
+    // Those who decide for one that is gone do not know them.
+    const isKnown = isAlone || ids.size > 0;
+    const told = isKnown ? ids : await this.idsOf(document, tx, written);
+    return { tx, facts: written, ids: told, duplicate: false };
   }
 
   #at(partition: PartitionNo): EmbeddedPartition {

@@ -25,6 +25,7 @@ import { IdleClosing } from './idle-closing.ts';
 import { runIndexerThread } from './indexer-thread.ts';
 import { leaderIndex } from './leader-index.ts';
 import { noRoom, WAITING_MAX } from './overload.ts';
+import type { StepListener } from './sequencer-metrics.ts';
 import { healthOf, troubleOf, type TroubleListeners } from './troubles.ts';
 
 /** What databases of one host share. */
@@ -39,6 +40,8 @@ export interface EmbeddedPorts extends TroubleListeners {
   readonly cutRule: CutRule;
   /** Folder of the bucket where there is one: the indexer's thread opens it itself. */
   readonly bucketDir: string | undefined;
+  /** Told of what is committed, by partition. */
+  readonly steps?: StepListener | undefined;
   /** Before an indexer that failed is started again; the default suits all but tests. */
   readonly indexerPauses?: PauseRule | undefined;
 }
@@ -100,14 +103,14 @@ export class EmbeddedPartition implements AsyncDisposable {
   /**
    * Recovers from bucket and log, claims the partition, and starts the indexer.
    * @param post takes messages to others
-   * @param published is told of every record that says something, and up to when it has closed
+   * @param written is told of every record that says something, and up to when it has closed
    */
   static async open(
     info: DatabaseInfo,
     partition: PartitionNo,
     ports: EmbeddedPorts,
     post: Post,
-    published: (closed: Tx) => void,
+    written: (closed: Tx) => void,
   ): Promise<EmbeddedPartition> {
     const { log, objects, codec, cache, cutRule, timers, clock, rand } = ports;
     const topic = { topic: commitsOf(info), partition };
@@ -142,11 +145,12 @@ export class EmbeddedPartition implements AsyncDisposable {
       cacheBytesMax: CURRENT_BYTES_MAX / info.partitions,
       publish: (offset, record) => {
         reader.apply(offset, record);
-        if (record.kind === 'items' && record.items.length > 0) published(record.closed);
+        if (record.kind === 'items' && record.items.length > 0) written(record.closed);
       },
       hasRoom: () => reader.hasRoom,
       noRoom: () => noRoom(reader.liveFacts, 'written', healths.index.failure),
       health: healths.log,
+      onStep: (step) => ports.steps?.step(`${info.name}/${partition}`, step),
     });
     return new EmbeddedPartition(ports, topic, healths, reader, queue, messages, leader);
   }
@@ -158,9 +162,9 @@ export class EmbeddedPartition implements AsyncDisposable {
     return outcome;
   }
 
-  /** Has the closed timestamp moved on soon. */
-  requestClosed(): void {
-    this.#leader.requestClosed();
+  /** Has the closed timestamp moved on soon, to `upTo` or above. */
+  requestClosed(upTo: Tx): void {
+    this.#leader.requestClosed(upTo);
   }
 
   troubles(): readonly Trouble[] {
@@ -171,6 +175,8 @@ export class EmbeddedPartition implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
     await this.#leader[Symbol.asyncDispose]();
+    const { info, index } = this.reader;
+    this.#ports.steps?.ended(`${info.name}/${index.partition}`);
     await this.#indexer[Symbol.asyncDispose]();
   }
 

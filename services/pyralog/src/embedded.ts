@@ -11,6 +11,7 @@ import { SystemClock, SystemRand, SystemTimers, WorkerThreads } from '@pyralog/r
 import { createDatabase, databaseInfo, databaseNames } from './database-settings.ts';
 import { EmbeddedDatabase, type EmbeddedPorts } from './embedded-database.ts';
 import { OpenDatabases } from './open-databases.ts';
+import type { StepListener } from './sequencer-metrics.ts';
 import { messageOf } from './troubles.ts';
 
 export interface EmbeddedOptions {
@@ -24,6 +25,8 @@ export interface EmbeddedOptions {
   readonly onFailure?: ((what: string, error: unknown) => void) | undefined;
   /** Told when it works again; default: a line on stderr. */
   readonly onRecovery?: ((what: string) => void) | undefined;
+  /** Told of what is committed, for measuring. */
+  readonly steps?: StepListener | undefined;
 }
 
 const CACHE_BYTES = 64 * 1024 * 1024;
@@ -62,6 +65,7 @@ export class EmbeddedHost implements DatabaseHost {
     cacheBytes = CACHE_BYTES,
     onFailure = failureToStderr,
     onRecovery = (what) => toStderr(`${what}.`),
+    steps,
   }: EmbeddedOptions): Promise<EmbeddedHost> {
     const codec = await createCodec();
     return new EmbeddedHost({
@@ -75,6 +79,7 @@ export class EmbeddedHost implements DatabaseHost {
       cutRule,
       onFailure,
       onRecovery,
+      steps,
     });
   }
 
@@ -84,7 +89,8 @@ export class EmbeddedHost implements DatabaseHost {
   }
 
   async create(name: string, options: CreateOptions = {}): Promise<'created' | 'exists'> {
-    return (await createDatabase(name, options, this.#ports)).result;
+    const ports = { ...this.#ports, partitionsDefault: 1 };
+    return (await createDatabase(name, options, ports)).result;
   }
 
   list(): Promise<readonly string[]> {

@@ -1,5 +1,6 @@
 import {
   type AttributeValues,
+  type CommitExplanation,
   type Database,
   databaseAddress,
   type DatabaseHost,
@@ -11,6 +12,7 @@ import {
   type ReadOptions,
   type SchemaAnswer,
   type StatusAnswer,
+  type TransactOptions,
 } from '@pyralog/client';
 import {
   type AttributeDefinition,
@@ -81,6 +83,8 @@ export interface TransactionResult<Ids> {
   readonly ids: Ids;
   /** The key was used before for the same content: this is the first result. */
   readonly duplicate: boolean;
+  /** Where the time went, when that was asked for; not of a duplicate. */
+  readonly explain?: CommitExplanation | undefined;
 }
 
 export interface HistoryOptions extends ReadAt {
@@ -205,15 +209,19 @@ export class KnowledgeBase<
    */
   transact<const R extends ReturnedEntities>(
     build: (t: TransactionBuilder<S>) => R,
+    options?: TransactOptions,
   ): Promise<TransactionResult<ReturnedIds<R>>>;
   /** Commits a transaction document; `ids` has the ids of its temporary ids. */
   transact(
     document: TransactionInput,
+    options?: TransactOptions,
   ): Promise<TransactionResult<Readonly<Record<string, string>>>>;
   async transact<R extends ReturnedEntities>(
     given: TransactionInput | ((t: TransactionBuilder<S>) => R),
+    options?: TransactOptions,
   ): Promise<TransactionResult<unknown>> {
-    if (typeof given !== 'function') return this.#commit(given, (ids) => Object.fromEntries(ids));
+    if (typeof given !== 'function')
+      return this.#commit(given, (ids) => Object.fromEntries(ids), options);
     const builder = new TransactionBuilder<S>();
     const returned = given(builder);
     if (returned instanceof Promise) {
@@ -223,7 +231,7 @@ export class KnowledgeBase<
         { hint: 'Read first, then collect the operations in a plain function.' },
       );
     }
-    return this.#commit(builder.build(), (ids) => resolveIds(returned, ids));
+    return this.#commit(builder.build(), (ids) => resolveIds(returned, ids), options);
   }
 
   /** What is in force of an entity now; undefined where that is nothing. */
@@ -350,12 +358,21 @@ export class KnowledgeBase<
   async #commit<Ids>(
     document: TransactionInput,
     idsOf: (ids: ReadonlyMap<string, string>) => Ids,
+    options: TransactOptions | undefined,
   ): Promise<TransactionResult<Ids>> {
-    const { tx, facts, ids, duplicate } = await this.#database.transact(
+    const { tx, facts, ids, duplicate, explain } = await this.#database.transact(
       new TextEncoder().encode(printTransaction(document)),
+      options,
     );
     if (tx > this.#written) this.#written = tx;
-    return { tx, instant: instantOfTx(tx), facts: facts.map(readFact), ids: idsOf(ids), duplicate };
+    return {
+      tx,
+      instant: instantOfTx(tx),
+      facts: facts.map(readFact),
+      ids: idsOf(ids),
+      duplicate,
+      ...(explain === undefined ? {} : { explain }),
+    };
   }
 
   #readOptions({ asOf, signal }: ReadAt): ReadOptions {

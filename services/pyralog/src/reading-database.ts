@@ -9,17 +9,18 @@ import type {
   FeedEvent,
   FeedQuery,
   HistoryQuery,
-  PartitionStatus,
   ReadOptions,
   SchemaAnswer,
   StatusAnswer,
   TransactionAnswer,
   TransactionsPage,
   TransactionsQuery,
+  TransactOptions,
   Trouble,
 } from '@pyralog/client';
 import type { DatabaseInfo, Rejection } from '@pyralog/format';
 import {
+  type DatabaseMode,
   type Fact,
   isPyralogError,
   isReference,
@@ -35,10 +36,12 @@ import {
   type Tx,
   txEntity,
 } from '@pyralog/model';
-import { DatabaseReader, type PartitionReader, type Partitions } from '@pyralog/reading';
-import type { Clock } from '@pyralog/runtime';
+import { DatabaseReader, HomeReader, type Partitions } from '@pyralog/reading';
+import type { Clock, Rand, Timers } from '@pyralog/runtime';
 import type { Contents } from '@pyralog/sequencing';
 import { firstIds } from './first-result.ts';
+import { LevelClosing } from './level-closing.ts';
+import { partitionStatus } from './partition-status.ts';
 import { VERSION } from './version.ts';
 
 /** What a database answers of its reader alone, whoever writes to it. */
@@ -47,22 +50,29 @@ export abstract class ReadingDatabase implements Database {
   protected readonly info: DatabaseInfo;
   protected readonly partitions: Partitions;
   protected readonly reader: DatabaseReader;
+  protected readonly levelClosing: LevelClosing;
   /** Ends what follows it. */
   protected readonly stop: AbortController = new AbortController();
 
   protected constructor(
     info: DatabaseInfo,
     partitions: Partitions,
-    clock: Clock,
-    requestClosed: (partition: PartitionNo) => void,
+    ports: { readonly clock: Clock; readonly timers: Timers; readonly rand: Rand },
+    requestClosed: (partition: PartitionNo, upTo: Tx) => void,
   ) {
     this.name = info.name;
     this.info = info;
     this.partitions = partitions;
-    this.reader = new DatabaseReader({ partitions, clock, requestClosed });
+    this.reader = new DatabaseReader({ partitions, clock: ports.clock, requestClosed });
+    this.levelClosing = new LevelClosing({ partitions, ...ports, requestClosed });
   }
 
-  abstract transact(document: Uint8Array): Promise<CommitResult>;
+  /** As far as this process has heard of it. */
+  protected get mode(): DatabaseMode {
+    return this.partitions.first.schema.mode;
+  }
+
+  abstract transact(document: Uint8Array, options?: TransactOptions): Promise<CommitResult>;
 
   /** What does not work at the moment; it is tried again until it does. */
   abstract troubles(): readonly Trouble[];
@@ -108,16 +118,22 @@ export abstract class ReadingDatabase implements Database {
   }
 
   feed(query: FeedQuery): AsyncIterable<FeedEvent> {
-    const signal =
-      query.signal === undefined
-        ? this.stop.signal
-        : AbortSignal.any([query.signal, this.stop.signal]);
-    return this.reader.feed({ ...query, signal });
+    return this.reader.feed(this.#untilClosed(query));
+  }
+
+  /** What lies on one partition, for who keeps it elsewhere. */
+  home(partition: PartitionNo): HomeReader {
+    return new HomeReader(this.partitions.at(partition));
+  }
+
+  /** As {@link feed}, of what a partition has coordinated: of all of them each transaction is told once. */
+  feedOf(partition: PartitionNo, query: FeedQuery): AsyncIterable<FeedEvent> {
+    return this.reader.feed(this.#untilClosed(query), partition);
   }
 
   async status(): Promise<StatusAnswer> {
     const { all, first } = this.partitions;
-    const { schema } = first;
+    const { strict } = first.schema;
     const sum = (of: 'segments' | 'runs'): number => {
       let bytes = 0;
       for (const { index } of all)
@@ -127,11 +143,13 @@ export abstract class ReadingDatabase implements Database {
     return {
       database: this.name,
       id: this.info.id,
-      mode: schema.mode,
-      strict: schema.strict,
+      mode: this.mode,
+      strict,
       version: VERSION,
       durable: this.isDurable,
-      partitions: all.map((reader) => this.#partitionStatus(reader)),
+      partitions: all.map((reader) =>
+        partitionStatus(reader, this.troublesOf(reader.index.partition)),
+      ),
       bytes: { segments: sum('segments'), runs: sum('runs') },
     };
   }
@@ -170,7 +188,8 @@ export abstract class ReadingDatabase implements Database {
   }
 
   /**
-   * The facts of a transaction that was just committed.
+   * The facts of a transaction that was just committed, as they are answered.
+   * @param stored of which answers have all
    * @param known the long values that it asserts; those that it retracts are fetched
    * @throws what keeps one of them from being read, telling that the transaction is committed
    */
@@ -180,7 +199,7 @@ export abstract class ReadingDatabase implements Database {
     known: Contents,
   ): Promise<readonly Fact[]> {
     try {
-      return await this.reader.wholeFacts(visible(stored, tx, this.info.partitions), known);
+      return await this.reader.wholeFacts(stored, known);
     } catch (error) {
       if (!isPyralogError(error)) throw error;
       const { code, message, hint } = error;
@@ -198,24 +217,22 @@ export abstract class ReadingDatabase implements Database {
     return { tx, facts, ids: await this.idsOf(document, tx, facts), duplicate: true };
   }
 
-  #partitionStatus({ state, closed, liveFacts, index }: PartitionReader): PartitionStatus {
+  /** A feed ends when the database is closed. */
+  #untilClosed(query: FeedQuery): FeedQuery {
+    const { signal } = this.stop;
     return {
-      partition: index.partition,
-      epoch: state.admission.epoch,
-      owner: state.admission.owner ?? '',
-      logEnd: state.next,
-      indexed: index.state.next,
-      closed,
-      liveFacts,
-      manifest: index.manifest?.number ?? 0,
-      runs: index.runs.length,
-      troubles: this.troublesOf(index.partition),
+      ...query,
+      signal: query.signal === undefined ? signal : AbortSignal.any([query.signal, signal]),
     };
   }
 }
 
-/** What answers have of a transaction of one partition. */
-function visible(facts: readonly StoredFact[], tx: Tx, partitions: number): readonly StoredFact[] {
+/** What answers have of what a transaction wrote on the partition that coordinated it. */
+export function ownFacts(
+  facts: readonly StoredFact[],
+  tx: Tx,
+  partitions: number,
+): readonly StoredFact[] {
   if (partitions === 1) return facts;
   const partition = partitionNo(partitionOfTx(tx) % partitions);
   return facts.filter(({ entity }) => isVisible(entity, partition));

@@ -1,7 +1,13 @@
-import { isPyralogError, type LogOffset, PyralogError } from '@pyralog/model';
-import { type Heard, type Input, type PartitionSequencer, rejectionOf } from '@pyralog/sequencing';
+import { isPyralogError, type LogOffset, PyralogError, type Tx } from '@pyralog/model';
+import {
+  type Heard,
+  type Input,
+  type PartitionSequencer,
+  rejectionOf,
+  type Step,
+} from '@pyralog/sequencing';
 import type { Inbox, Taken } from './inbox.ts';
-import { Leadership, type LeadershipOptions, Unresolved } from './leadership.ts';
+import { type Closing, Leadership, type LeadershipOptions, Unresolved } from './leadership.ts';
 import type { Mailbox, Post } from './mailbox.ts';
 
 /** What a leader works with. */
@@ -13,10 +19,20 @@ export interface LeaderOptions extends LeadershipOptions {
   readonly hasRoom: () => boolean;
   /** What writers are told when there was no room for long. */
   readonly noRoom: () => PyralogError;
+  /** Told of every step that was taken, when what it came to is durable. For measuring: nothing depends on it. */
+  readonly onStep?: ((step: TakenStep) => void) | undefined;
+}
+
+/** A step of a leader. */
+export interface TakenStep extends Pick<Step, 'record' | 'outcomes'> {
+  /** Behind it. */
+  readonly waiting: PartitionSequencer['waiting'];
 }
 
 /** How long writers wait for room in the index before they are refused. */
 const ROOM_MILLIS_MAX = 5_000;
+/** A step is due after this long at the most where anything is. */
+const DUE_MILLIS_MAX = 1_000;
 /** Before what is open is gone on with, where that has failed. */
 const AGAIN_MILLIS = 100;
 
@@ -29,7 +45,7 @@ export class PartitionLeader implements AsyncDisposable {
   readonly #leadership: Leadership;
   #pumping: Promise<void> | undefined;
   #stopping = false;
-  #closedWanted = false;
+  #closing: Closing | undefined;
   /** Whose low-water mark the inbox has begun at. */
   #begunFor: PartitionSequencer | undefined;
   /** The last that it began at: it begins again at the same where a step failed. */
@@ -75,10 +91,13 @@ export class PartitionLeader implements AsyncDisposable {
     return leader;
   }
 
-  /** Has a CLOSED record appended soon, so that readers waiting at a later moment go on. */
-  requestClosed(): void {
+  /**
+   * Has a CLOSED record appended soon, so that readers waiting at a later moment go on.
+   * @param upTo where another partition is already
+   */
+  requestClosed(upTo?: Tx): void {
     if (this.#stopping) return;
-    this.#closedWanted = true;
+    this.#closing = later(this.#closing, upTo);
     this.#mayLead = true;
     this.#wakeFull();
     this.#wake();
@@ -115,7 +134,7 @@ export class PartitionLeader implements AsyncDisposable {
     return (
       inbox.waiting ||
       (mailbox.waiting && this.#mayLead) ||
-      this.#closedWanted ||
+      this.#closing !== undefined ||
       this.#beginWanted ||
       this.#stepWanted
     );
@@ -141,12 +160,12 @@ export class PartitionLeader implements AsyncDisposable {
       const isCareful = this.#careful.message !== undefined && messages.length > 0;
       const group = hasRoom && !isCareful ? this.#takeInputs() : [];
       const isNothing = group.length === 0 && messages.length === 0 && !this.#stepWanted;
-      if (isNothing && !this.#closedWanted) continue;
       // Moving time on takes no room.
-      const isClosing = this.#closedWanted;
-      this.#closedWanted = false;
+      const closing = this.#closing;
+      if (isNothing && closing === undefined) continue;
+      this.#closing = undefined;
       this.#stepWanted = false;
-      await this.#answer(sequencer, group, messages, isClosing);
+      await this.#answer(sequencer, group, messages, closing);
       this.#setDue(sequencer);
     }
   }
@@ -158,8 +177,10 @@ export class PartitionLeader implements AsyncDisposable {
     const due = sequencer.nextDue;
     if (due === undefined || this.#stopping) return;
     const { clock, timers } = this.#options;
-    const millis = Math.max(millisMin, Number((due - clock.nowNanos()) / 1_000_000n));
-    this.#due = timers.after(millis, () => {
+    const millis = Number((due - clock.nowNanos()) / 1_000_000n);
+    // A wall clock that is set back makes it no longer.
+    const pause = Math.min(DUE_MILLIS_MAX, Math.max(millisMin, millis));
+    this.#due = timers.after(pause, () => {
       this.#stepWanted = true;
       this.#wake();
     });
@@ -176,7 +197,7 @@ export class PartitionLeader implements AsyncDisposable {
     } catch (error) {
       if (!isPyralogError(error)) throw error;
       this.#begunFor = undefined;
-      this.#closedWanted = false;
+      this.#closing = undefined;
       this.#stepWanted = false;
       this.#mayLead = false;
       this.#failOpen(error);
@@ -215,7 +236,7 @@ export class PartitionLeader implements AsyncDisposable {
       this.#fullSinceMillis = undefined;
       return true;
     }
-    if (this.#closedWanted || this.#stepWanted || mailbox.waiting) return false;
+    if (this.#closing !== undefined || this.#stepWanted || mailbox.waiting) return false;
     const now = clock.monotonicMillis();
     this.#fullSinceMillis ??= now;
     const left = this.#fullSinceMillis + ROOM_MILLIS_MAX - now;
@@ -240,17 +261,19 @@ export class PartitionLeader implements AsyncDisposable {
     sequencer: PartitionSequencer,
     group: readonly Taken[],
     messages: readonly Heard[],
-    isClosing: boolean,
+    closing?: Closing,
   ): Promise<void> {
     try {
       const inputs = group.map(({ input }) => input);
-      const step = await this.#leadership.commit(sequencer, { inputs, messages }, isClosing);
+      const step = await this.#leadership.commit(sequencer, { inputs, messages }, closing);
       for (const taken of group) this.#open.set(taken.input.offset, taken);
       for (const { offset, outcome } of step.outcomes) {
         this.#open.get(offset)?.settle(outcome);
         this.#open.delete(offset);
       }
       if (step.messages.length > 0) this.#options.post(step.messages);
+      const { record, outcomes } = step;
+      this.#options.onStep?.({ record, outcomes, waiting: sequencer.waiting });
     } catch (error) {
       if (error instanceof Unresolved && messages.length + group.length > 0) {
         return this.#isTakenAgain
@@ -294,7 +317,8 @@ export class PartitionLeader implements AsyncDisposable {
     const last = messages.at(-1);
     if (last !== undefined && last.offset >= (this.#careful.message ?? Number.POSITIVE_INFINITY))
       this.#careful = { ...this.#careful, message: undefined };
-    if (messages.some(({ message }) => message.kind === 'close')) this.#closedWanted = true;
+    for (const { message } of messages)
+      if (message.kind === 'close') this.#closing = later(this.#closing, message.upTo);
     // A part that cannot be resolved is not promised, and its coordinator gives up in time.
     return messages.filter(({ offset }) => !this.#unheard.has(offset));
   }
@@ -329,12 +353,12 @@ export class PartitionLeader implements AsyncDisposable {
       for (const each of messages) {
         const sequencer = await this.#leadingFor(group);
         if (sequencer === undefined) return;
-        await this.#answer(sequencer, [], [each], false);
+        await this.#answer(sequencer, [], [each]);
       }
       for (const [i, one] of group.entries()) {
         const sequencer = await this.#leadingFor(group.slice(i));
         if (sequencer === undefined) return;
-        await this.#answer(sequencer, [one], [], false);
+        await this.#answer(sequencer, [one], []);
       }
       return;
     }
@@ -346,7 +370,7 @@ export class PartitionLeader implements AsyncDisposable {
     const sequencer = await this.#leadingFor(group);
     if (sequencer === undefined) return;
     const input: Input = { kind: 'unreadable', offset, rejection: rejectionOf(cause) };
-    await this.#answer(sequencer, [{ ...only, input }], [], false);
+    await this.#answer(sequencer, [{ ...only, input }], []);
   }
 
   /** As {@link Leadership.leading}; where it cannot lead, those of the group are told. */
@@ -360,4 +384,10 @@ export class PartitionLeader implements AsyncDisposable {
       return undefined;
     }
   }
+}
+
+/** The later of two times that are wanted. */
+function later(wanted: Closing | undefined, upTo: Tx | undefined): Closing {
+  const before = wanted?.upTo;
+  return { upTo: before !== undefined && (upTo === undefined || upTo < before) ? before : upTo };
 }

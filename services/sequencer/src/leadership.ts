@@ -18,6 +18,7 @@ import {
   type PartitionNo,
   PyralogError,
   type Schema,
+  type Tx,
 } from '@pyralog/model';
 import {
   Backoff,
@@ -44,6 +45,12 @@ export interface LeaderIndex {
   start(): Promise<{ readonly state: LogState; readonly schema: Schema; readonly empty: boolean }>;
   /** Answers from the runs of the adopted manifest alone. */
   answer(needs: readonly Need[]): Promise<readonly NeedAnswer[]>;
+}
+
+/** That the closed timestamp is to move on. */
+export interface Closing {
+  /** Where another partition is already; undefined: as far as the clock is. */
+  readonly upTo: Tx | undefined;
 }
 
 /** What owning a partition takes. */
@@ -153,15 +160,15 @@ export class Leadership implements Disposable {
   /**
    * Takes inputs and messages into one step, and makes what it comes to durable. What it comes to may leave then.
    * @param sequencer as {@link leading} has just given it
-   * @param isClosing whether the closed timestamp moves on though nothing else is written
+   * @param closing where the closed timestamp moves on though nothing else is written
    * @throws Unresolved where one of these inputs cannot be resolved; nothing was written
    */
   async commit(
     sequencer: PartitionSequencer,
     taken: StepInput,
-    isClosing: boolean,
-  ): Promise<Pick<Step, 'outcomes' | 'messages'>> {
-    const step = await this.#resolve(sequencer, taken, isClosing);
+    closing: Closing | undefined,
+  ): Promise<Omit<Step, 'blobs'>> {
+    const step = await this.#resolve(sequencer, taken, closing);
     const { record } = step;
     if (record !== undefined) {
       const bytes = encodeCommitRecord(record);
@@ -180,7 +187,7 @@ export class Leadership implements Disposable {
   async #resolve(
     sequencer: PartitionSequencer,
     taken: StepInput,
-    isClosing: boolean,
+    closing: Closing | undefined,
   ): Promise<Step> {
     const { clock, index } = this.#options;
     try {
@@ -193,8 +200,9 @@ export class Leadership implements Disposable {
     }
     try {
       const now = clock.nowNanos();
+      if (closing?.upTo !== undefined) sequencer.follow(closing.upTo, now);
       const step = sequencer.step(taken, now);
-      if (step.record !== undefined || !isClosing) return step;
+      if (step.record !== undefined || closing === undefined) return step;
       const { record } = sequencer.closedRecord(now);
       return { ...step, record };
     } catch (error) {

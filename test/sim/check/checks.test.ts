@@ -67,7 +67,9 @@ function record(
   more: Partial<LoggedRecord> = {},
 ): LoggedRecord {
   const head = { partition: 0, offset, owner: 'o', epoch: 1, seq: offset, counts: true };
-  return { ...head, closed: at(closed, 1023), outcomes, parts: [], ...more };
+  const header = { lowWater: 0, coordination: 0, marks: [], landedMicros: offset };
+  const nothing = { ...header, parts: [], items: [], claims: [] };
+  return { ...head, closed: at(closed, 1023), outcomes, ...nothing, ...more };
 }
 
 /** Two partitions: money goes from one to the other in one transaction. */
@@ -108,8 +110,11 @@ const HISTORY: History = {
   partitions: 2,
   records: TRANSFER,
   inputs: [0, 1, 2]
-    .map((offset) => ({ partition: 0, offset, document: undefined }))
-    .concat([0, 1].map((offset) => ({ partition: 1, offset, document: undefined }))),
+    .map((offset) => ({ partition: 0, offset, document: undefined, landedMicros: 0 }))
+    .concat(
+      [0, 1].map((offset) => ({ partition: 1, offset, document: undefined, landedMicros: 0 })),
+    ),
+  messages: [],
   hasAllInputs: true,
   refusals: [],
   samples: [BEFORE, AFTER],
@@ -128,7 +133,12 @@ test('a history of transactions over two partitions that is right has no finding
 
 describe('of the logs', () => {
   const good = [record(1, 2, [commit(0, at(1), '+e n 1'), commit(1, at(2), '-e n 1', '+e n 2')])];
-  const inputs = [0, 1].map((offset) => ({ partition: 0, offset, document: undefined }));
+  const inputs = [0, 1].map((offset) => ({
+    partition: 0,
+    offset,
+    document: undefined,
+    landedMicros: 0,
+  }));
 
   test('an input has one outcome, in records that count', () => {
     expect(oneOutcome(good, inputs)).toEqual([]);
@@ -230,7 +240,12 @@ describe('of documents', () => {
     { id: 'k', meta: { reason: 'a' }, ops: [{ entity: 'e', n: 1, tags: ['x'] }] },
     { meta: { reason: 'd' }, ops: [{ op: 'retractEntity', entity: 'e' }] },
   ];
-  const inputs = documents.map((document, offset) => ({ partition: 0, offset, document }));
+  const inputs = documents.map((document, offset) => ({
+    partition: 0,
+    offset,
+    document,
+    landedMicros: 0,
+  }));
   const right: readonly LoggedOutcome[] = [
     commit(0, at(1), '+e n 1', '+e tags x'),
     commit(1, at(2), '-e n 1', '+e n 2'),
@@ -278,12 +293,72 @@ describe('of documents', () => {
       said(
         serialReplay(
           [record(1, 9, [right[0] ?? rejected(0, ''), rejected(1, 'condition-failed')])],
-          [...inputs.slice(0, 1), { partition: 0, offset: 1, document: since(tx) }],
+          [
+            ...inputs.slice(0, 1),
+            { partition: 0, offset: 1, document: since(tx), landedMicros: 0 },
+          ],
           { partitions: 1, refusals: [] },
         ),
       );
     expect(outcomeOf(at(0))).toEqual([]);
     expect(outcomeOf(at(1))).toHaveLength(1);
+  });
+});
+
+describe('of documents that change the schema', () => {
+  const documents: readonly WorkloadDocument[] = [
+    { meta: { reason: 'a' }, ops: [{ entity: 'attribute:u', 'db/unique': 'identity' }] },
+    { meta: { reason: 'b' }, ops: [{ entity: '_:new:x', u: 'v', n: 1 }] },
+    { meta: { reason: 'c' }, ops: [{ entity: '_:new:x', u: 'v', n: 2 }] },
+    { meta: { reason: 'd' }, ops: [{ entity: 'attribute:n', 'db/cardinality': 'many' }] },
+    { meta: { reason: 'e' }, ops: [{ entity: 'new:1', n: 3, link: { ref: '_:new:x' } }] },
+    { meta: { reason: 'f' }, ops: [{ entity: 'e', u: 'v' }] },
+    { meta: { reason: 'g' }, ops: [{ entity: 'attribute:link', 'db/unique': 'value' }] },
+  ];
+  const inputs = documents.map((document, offset) => ({
+    partition: 0,
+    offset,
+    document,
+    landedMicros: 0,
+  }));
+  const right: readonly LoggedOutcome[] = [
+    commit(0, at(1)),
+    commit(1, at(2), '+new:1 n 1', '+new:1 u v'),
+    commit(2, at(3), '-new:1 n 1', '+new:1 n 2'),
+    commit(3, at(4)),
+    commit(4, at(5), '+new:1 link new:1', '+new:1 n 3'),
+    rejected(5, 'unique-conflict'),
+    rejected(6, 'schema-change-refused'),
+  ];
+  const replay = (change: Readonly<Record<number, LoggedOutcome>>) =>
+    said(
+      serialReplay(
+        [
+          record(
+            1,
+            9,
+            right.map((each, i) => change[i] ?? each),
+          ),
+        ],
+        inputs,
+        {
+          partitions: 1,
+          refusals: [],
+        },
+      ),
+    );
+
+  test('each has the outcome that it has alone at its place', () => {
+    expect(replay({})).toEqual([]);
+    const link = '+new:1 link new:1';
+    expect(replay({ 4: commit(4, at(5), link, '-new:1 n 2', '+new:1 n 3') })).toHaveLength(1);
+    expect(replay({ 2: commit(2, at(3), '+new:2 n 2', '+new:2 u v') }).length).toBeGreaterThan(0);
+    expect(replay({ 5: commit(5, at(6), '+e u v') })).toContain(
+      'f (input 0/5) came to +e u v, alone to unique-conflict',
+    );
+    expect(replay({ 6: commit(6, at(7)) })).toContain(
+      'g (input 0/6) came to no facts, alone to schema-change-refused',
+    );
   });
 });
 
@@ -340,6 +415,7 @@ describe('of lists that transactions append to and read', () => {
     times: readonly [number, number] = [0, 1_000],
   ): ListOperation => ({
     op,
+    scope: 'one',
     start: times[0],
     end: times[1],
     appends: Object.entries(appends).map(([list, element]) => ({ list, element })),

@@ -1,7 +1,16 @@
-import { decodeCommitRecord, isOutcome, type ItemsRecord } from '@pyralog/format';
+import {
+  decodeCommitRecord,
+  decodeCoordination,
+  isInForce,
+  isOutcome,
+  type Item,
+  type ItemsRecord,
+  type Mark,
+} from '@pyralog/format';
 import type { StoredRecord } from '@pyralog/log';
 import {
   formatValue,
+  isClaimEntity,
   isReference,
   isVisible,
   partitionNo,
@@ -42,9 +51,20 @@ export interface LoggedRecord {
   /** Whether it is the next of the owner that has the partition (protocol 1.1.1). */
   readonly counts: boolean;
   readonly closed: bigint;
+  /** Least offset of an input without outcome and without begin. */
+  readonly lowWater: number;
+  /** Next offset of the messages to read, and how far those of each coordinator were taken. */
+  readonly coordination: number;
+  readonly marks: readonly Mark[];
+  /** When it was in the log, in microseconds of virtual time. */
+  readonly landedMicros: number;
   readonly outcomes: readonly LoggedOutcome[];
   /** What other partitions decided of parts that this one had promised. */
   readonly parts: readonly LoggedPart[];
+  /** All that it says. */
+  readonly items: readonly Item[];
+  /** Facts of claims of unique values, which no answer has. */
+  readonly claims: readonly StoredFact[];
 }
 
 /** What a transaction that another partition coordinates wrote on this one. */
@@ -55,12 +75,28 @@ interface LoggedPart {
   readonly facts: readonly StoredFact[];
 }
 
+/** What a coordinator has said to a partition. */
+export interface LoggedMessage {
+  readonly partition: number;
+  readonly offset: number;
+  readonly kind: 'prepare' | 'decision';
+  readonly coordinator: number;
+  /** Epoch and counter of the coordinator. */
+  readonly mark: readonly [number, number];
+  /** Of the transaction. */
+  readonly name: string;
+  readonly part: string;
+  readonly attempt: number;
+}
+
 /** What was given to a partition. */
 export interface LoggedInput {
   readonly partition: number;
   readonly offset: number;
   /** Parsed JSON of the document; undefined where it is none. */
   readonly document: unknown;
+  /** When it was there, in microseconds of virtual time. */
+  readonly landedMicros: number;
 }
 
 /** What a transaction wrote on one partition. */
@@ -114,6 +150,8 @@ export interface History {
   readonly records: readonly LoggedRecord[];
   /** Documents by the place of their input. */
   readonly inputs: readonly LoggedInput[];
+  /** By partition and offset. */
+  readonly messages: readonly LoggedMessage[];
   /** Whether these are all there were: the inputs of a topic, and not those of the queue of a process. */
   readonly hasAllInputs: boolean;
   /** Codes with which a document may have been rejected for no reason of its own. */
@@ -137,12 +175,15 @@ export class CommitLog {
     this.#partition = partition;
   }
 
-  /** Takes what has come behind the records that it has. */
-  take(stored: readonly StoredRecord[]): void {
-    for (const record of stored.slice(this.records.length)) this.records.push(this.#read(record));
+  /** Takes what has come behind the records that it has. @param landed when each of them came */
+  take(stored: readonly StoredRecord[], landed: readonly number[]): void {
+    for (let i = this.records.length; i < stored.length; i++) {
+      const record = stored[i];
+      if (record !== undefined) this.records.push(this.#read(record, landed[i] ?? 0));
+    }
   }
 
-  #read({ offset, value }: StoredRecord): LoggedRecord {
+  #read({ offset, value }: StoredRecord, landedMicros: number): LoggedRecord {
     const record = decodeCommitRecord(value ?? new Uint8Array(0), `record ${offset}`);
     const partition = this.#partition;
     const at = this.#at;
@@ -150,6 +191,8 @@ export class CommitLog {
     if (record.kind === 'epoch') {
       const counts = epoch > at.epoch;
       if (counts) this.#at = { epoch, owner, seq: 0 };
+      const nothing = { outcomes: [], parts: [], items: [], claims: [] };
+      const header = { closed: 0n, lowWater: 0, coordination: 0, marks: [] };
       return {
         partition,
         offset,
@@ -157,18 +200,37 @@ export class CommitLog {
         epoch,
         seq: 0,
         counts,
-        closed: 0n,
-        outcomes: [],
-        parts: [],
+        landedMicros,
+        ...header,
+        ...nothing,
       };
     }
-    const { seq, closed } = record;
+    const { seq, closed, lowWater, coordination, marks, items } = record;
     const counts = epoch === at.epoch && owner === at.owner && seq === at.seq + 1;
     if (counts) this.#at = { epoch, owner, seq };
     const outcomes = outcomesIn(record, partition);
     const parts = partsIn(record, partition);
-    return { partition, offset, owner, epoch, seq, counts, closed, outcomes, parts };
+    const claims = claimsIn(record);
+    const what = { items, outcomes, parts, claims };
+    const header = { owner, epoch, seq, closed, lowWater, coordination, marks };
+    return { partition, offset, landedMicros, counts, ...header, ...what };
   }
+}
+
+/** Messages of coordinators among those of a topic. */
+export function messagesIn(
+  stored: readonly StoredRecord[],
+  partition: number,
+): readonly LoggedMessage[] {
+  return stored.flatMap(({ offset, value }): LoggedMessage[] => {
+    const message = decodeCoordination(value ?? new Uint8Array(0));
+    if (message.kind !== 'prepare' && message.kind !== 'decision') return [];
+    const { kind, id, part, attempt, mark } = message;
+    const { coordinator } = id;
+    const name = `${coordinator}.${id.offset}`;
+    const said = { kind, coordinator, name, part, attempt };
+    return [{ partition, offset, mark: [mark.epoch, mark.counter], ...said }];
+  });
 }
 
 function outcomesIn({ items, facts }: ItemsRecord, partition: number): readonly LoggedOutcome[] {
@@ -196,6 +258,15 @@ function partsIn({ items, facts }: ItemsRecord, partition: number): readonly Log
       ? [{ item, tx: each.tx, facts: factsIn(facts, each, partition) }]
       : [],
   );
+}
+
+function claimsIn({ items, facts }: ItemsRecord): readonly StoredFact[] {
+  return items.flatMap((each) => {
+    if (!isInForce(each)) return [];
+    const written: StoredFact[] = [];
+    for (let row = each.from; row < each.to; row++) written.push(facts.factAt(row));
+    return written.filter(({ entity }) => isClaimEntity(entity));
+  });
 }
 
 /** What answers have of rows. */

@@ -11,6 +11,7 @@ import {
   textOf,
   type Transaction,
 } from './history.ts';
+import { MINTED } from './serial.ts';
 
 /** I9: every input has exactly one outcome; at most one where it is not known what the inputs were. */
 export function oneOutcome(
@@ -180,7 +181,7 @@ export function retractChain(transactions: readonly Transaction[]): readonly Fin
 
 /**
  * Of two documents of one partition that write the same entity the one that came first is the first. Where other
- * partitions are asked meanwhile, that holds of the attributes of an entity, each for itself.
+ * partitions are asked meanwhile, that holds of the attributes of an entity, each for itself, where the document names it.
  */
 export function inputOrder(records: readonly LoggedRecord[]): readonly Finding[] {
   const last = new Map<string, number>();
@@ -188,7 +189,9 @@ export function inputOrder(records: readonly LoggedRecord[]): readonly Finding[]
   const isAlone = new Set(records.map(({ partition }) => partition)).size === 1;
   for (const { partition, input, result } of outcomesOf(records)) {
     if (result.kind !== 'commit') continue;
-    const written = result.facts.filter(({ entity }) => !/^(tx|attribute):/.test(entity));
+    const written = result.facts.filter(
+      ({ entity }) => !/^(tx|attribute):/.test(entity) && !entity.startsWith(MINTED),
+    );
     const things = written.map(({ entity, attribute }) =>
       isAlone ? entity : `${entity} ${attribute}`,
     );

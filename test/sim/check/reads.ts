@@ -109,7 +109,9 @@ export function bankSum(
 /** Reads and appends of lists, of one transaction each. */
 export interface ListOperation {
   readonly op: string;
-  /** In order of real time: one that ends before another starts comes before it. */
+  /** Real time orders those of one scope. */
+  readonly scope: string;
+  /** In order of real time: one that ends before another of its scope starts comes before it. */
   readonly start: number;
   readonly end: number;
   readonly appends: readonly { readonly list: string; readonly element: string }[];
@@ -159,7 +161,8 @@ export function listAppend(operations: readonly ListOperation[]): readonly Findi
     for (const [i, element] of order.entries())
       edge(writer.get(`${list} ${order[i - 1]}`), writer.get(`${list} ${element}`));
   for (const one of operations)
-    for (const other of operations) if (one.end < other.start) edge(one.op, other.op);
+    for (const other of operations)
+      if (one.scope === other.scope && one.end < other.start) edge(one.op, other.op);
   const cycle = cycleOf(before);
   if (cycle !== undefined) findings.push({ check, what: `no order fits ${cycle.join(' → ')}` });
   return findings;

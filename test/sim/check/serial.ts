@@ -32,14 +32,22 @@ export type DocumentOperation =
       readonly value?: Plain;
     }
   | { readonly op: 'retractEntity'; readonly entity: string }
-  /** Attributes by name; null retracts, an array adds to many. */
+  /** Attributes by name; null retracts, an array adds to many. Of attributes, what defines them. */
   | { readonly op?: undefined; readonly entity: string; readonly [attribute: string]: unknown };
 
 /** A condition of a document of the workload. */
 export type DocumentCondition =
-  | { readonly entity: string; readonly attribute: string; readonly is: Plain | null }
+  /** A list is the exact set of values. */
+  | {
+      readonly entity: string;
+      readonly attribute: string;
+      readonly is: Plain | null | readonly Plain[];
+    }
   | { readonly entity: string; readonly absent: true }
-  | { readonly entity: string; readonly attribute: string; readonly unchangedSince: string };
+  | { readonly entity: string; readonly attribute?: string; readonly unchangedSince: string };
+
+/** How entities begin that documents of the workload make: of one each, at most. */
+export const MINTED = 'new:';
 
 /** A document of the workload. `meta.reason` is its name. */
 export interface WorkloadDocument {
@@ -49,20 +57,39 @@ export interface WorkloadDocument {
   readonly ops: readonly DocumentOperation[];
 }
 
-function isWorkloadDocument(value: unknown): value is WorkloadDocument {
+/** Whether it is one, and not what somebody else wrote. */
+export function isWorkloadDocument(value: unknown): value is WorkloadDocument {
   return typeof value === 'object' && value !== null && 'ops' in value && 'meta' in value;
 }
 
 type Values = ReadonlyMap<string, ReadonlySet<string>>;
+
+/** What is known of an attribute. */
+interface Definition {
+  readonly many: boolean;
+  readonly unique: boolean;
+}
+
+const UNKNOWN: Definition = { many: false, unique: false };
 
 /** What is in force, and when it was touched last. */
 class Model {
   readonly #entities = new Map<string, Map<string, Set<string>>>();
   readonly #touched = new Map<string, bigint>();
   readonly #keys = new Map<string, { readonly tx: bigint; readonly content: string }>();
+  readonly #schema = new Map<string, Definition>();
+  /** Attributes that ever had a fact. */
+  readonly #used = new Set<string>();
 
-  /** @returns the code of the refusal, or the facts that it writes */
-  transact(document: WorkloadDocument, tx: bigint | undefined): string | readonly string[] {
+  /**
+   * @param minted what a temporary id came to stand for, where it begins an entity
+   * @returns the code of the refusal, or the facts that it writes
+   */
+  transact(
+    document: WorkloadDocument,
+    tx: bigint | undefined,
+    minted: string,
+  ): string | readonly string[] {
     const { id, ...content } = document;
     if (id !== undefined) {
       const first = this.#keys.get(id);
@@ -71,8 +98,13 @@ class Model {
     }
     for (const condition of document.if ?? [])
       if (!this.#holds(condition)) return 'condition-failed';
+    const schema = new Map(this.#schema);
+    if (!this.#define(document.ops, schema)) return 'schema-change-refused';
     const after = new Map<string, Set<string>>();
-    for (const operation of document.ops) if (!this.#collect(operation, after)) return 'cas-failed';
+    const named = this.#named(document.ops, schema, minted);
+    for (const operation of document.ops)
+      if (!this.#collect(operation, after, { schema, named })) return 'cas-failed';
+    if (!this.#isUnique(after, schema)) return 'unique-conflict';
     const facts: string[] = [];
     for (const [place, values] of after) {
       const [entity = '', attribute = ''] = place.split(' ');
@@ -80,9 +112,11 @@ class Model {
       for (const value of before) if (!values.has(value)) facts.push(`-${place} ${value}`);
       for (const value of values) if (!before.has(value)) facts.push(`+${place} ${value}`);
     }
-    if (tx !== undefined) this.#apply(after, facts, tx);
-    if (tx !== undefined && id !== undefined)
-      this.#keys.set(id, { tx, content: JSON.stringify(content) });
+    if (tx !== undefined) {
+      this.#apply(after, facts, tx);
+      for (const [ident, definition] of schema) this.#schema.set(ident, definition);
+      if (id !== undefined) this.#keys.set(id, { tx, content: JSON.stringify(content) });
+    }
     return facts.toSorted();
   }
 
@@ -91,17 +125,65 @@ class Model {
     if ('absent' in condition)
       return [...(this.#entities.get(entity)?.values() ?? [])].every(({ size }) => size === 0);
     const { attribute } = condition;
-    if ('unchangedSince' in condition)
-      return (
-        (this.#touched.get(`${entity} ${attribute}`) ?? 0n) <= BigInt(condition.unchangedSince)
-      );
-    const held = this.#values(entity, attribute);
-    return condition.is === null ? held.size === 0 : held.size === 1 && held.has(`${condition.is}`);
+    if ('unchangedSince' in condition) {
+      const since = BigInt(condition.unchangedSince);
+      const places =
+        attribute === undefined ? [...(this.#entities.get(entity)?.keys() ?? [])] : [attribute];
+      return places.every((each) => (this.#touched.get(`${entity} ${each}`) ?? 0n) <= since);
+    }
+    const held = this.#values(entity, condition.attribute);
+    const { is } = condition;
+    const wanted = new Set((is === null ? [] : Array.isArray(is) ? is : [is]).map(String));
+    return held.size === wanted.size && [...wanted].every((value) => held.has(value));
+  }
+
+  /** Takes the definitions among operations. @returns false where one is refused */
+  #define(operations: readonly DocumentOperation[], schema: Map<string, Definition>): boolean {
+    for (const operation of operations) {
+      if (operation.op !== undefined || !isDefinition(operation.entity)) continue;
+      const ident = operation.entity.slice('attribute:'.length);
+      const before = schema.get(ident) ?? UNKNOWN;
+      const many = operation['db/cardinality'] === 'many' || before.many;
+      const unique = operation['db/unique'] !== undefined || before.unique;
+      if (unique && !before.unique && this.#used.has(ident)) return false;
+      schema.set(ident, { many, unique });
+    }
+    return true;
+  }
+
+  /** The entity that has a unique value which a temporary id is given, or else a new one. */
+  #named(
+    operations: readonly DocumentOperation[],
+    schema: ReadonlyMap<string, Definition>,
+    minted: string,
+  ): string {
+    for (const operation of operations) {
+      if (operation.op !== undefined || !operation.entity.startsWith('_:')) continue;
+      for (const [attribute, value] of Object.entries(operation)) {
+        const isUnique = schema.get(attribute)?.unique ?? false;
+        const holder = isUnique ? this.#holder(attribute, String(value)) : undefined;
+        if (holder !== undefined) return holder;
+      }
+    }
+    return minted;
+  }
+
+  #holder(attribute: string, value: string): string | undefined {
+    for (const [entity, attributes] of this.#entities)
+      if (attributes.get(attribute)?.has(value) === true) return entity;
+    return undefined;
   }
 
   /** What the places that an operation touches hold after it. @returns false where its cas fails */
-  #collect(operation: DocumentOperation, after: Map<string, Set<string>>): boolean {
-    const { op, entity } = operation;
+  #collect(
+    operation: DocumentOperation,
+    after: Map<string, Set<string>>,
+    { schema, named }: { readonly schema: ReadonlyMap<string, Definition>; readonly named: string },
+  ): boolean {
+    const { op } = operation;
+    const nameOf = (name: string): string => (name.startsWith('_:') ? named : name);
+    const entity = nameOf(operation.entity);
+    if (isDefinition(entity)) return true;
     if (op === 'retractEntity') {
       for (const attribute of this.#entities.get(entity)?.keys() ?? [])
         after.set(`${entity} ${attribute}`, new Set());
@@ -124,9 +206,35 @@ class Model {
     for (const [attribute, value] of Object.entries(operation)) {
       if (attribute === 'entity') continue;
       const place = `${entity} ${attribute}`;
-      if (Array.isArray(value))
-        after.set(place, new Set([...this.#values(entity, attribute), ...value.map(String)]));
-      else after.set(place, new Set(value === null ? [] : [`${value as Plain}`]));
+      const values = Array.isArray(value) ? value : value === null ? [] : [value];
+      const texts = values.map((each: Plain | { readonly ref: string }) =>
+        typeof each === 'object' ? nameOf(each.ref) : `${each}`,
+      );
+      const isMany = Array.isArray(value) || schema.get(attribute)?.many === true;
+      const kept = isMany && value !== null ? this.#values(entity, attribute) : [];
+      after.set(place, new Set([...kept, ...texts]));
+    }
+    return true;
+  }
+
+  /** Whether every unique value has one holder then. */
+  #isUnique(after: Values, schema: ReadonlyMap<string, Definition>): boolean {
+    const [takers, given] = [new Map<string, string>(), new Set<string>()];
+    for (const [place, values] of after) {
+      const [entity = '', attribute = ''] = place.split(' ');
+      if (schema.get(attribute)?.unique !== true) continue;
+      for (const value of this.#values(entity, attribute))
+        if (!values.has(value)) given.add(`${attribute} ${value}`);
+      for (const value of values) {
+        const what = `${attribute} ${value}`;
+        if (takers.has(what)) return false;
+        takers.set(what, entity);
+      }
+    }
+    for (const [what, entity] of takers) {
+      const [attribute = '', value = ''] = what.split(' ');
+      const holder = this.#holder(attribute, value);
+      if (holder !== undefined && holder !== entity && !given.has(what)) return false;
     }
     return true;
   }
@@ -137,6 +245,7 @@ class Model {
       const attributes = this.#entities.get(entity) ?? new Map<string, Set<string>>();
       this.#entities.set(entity, attributes);
       attributes.set(attribute, new Set(values));
+      if (values.size > 0) this.#used.add(attribute);
     }
     for (const fact of facts) this.#touched.set(fact.slice(1).split(' ').slice(0, 2).join(' '), tx);
   }
@@ -144,6 +253,10 @@ class Model {
   #values(entity: string, attribute: string): ReadonlySet<string> {
     return this.#entities.get(entity)?.get(attribute) ?? new Set();
   }
+}
+
+function isDefinition(entity: string): boolean {
+  return entity.startsWith('attribute:');
 }
 
 /**
@@ -177,13 +290,15 @@ export function serialReplay(
     const document = documents.get(`${partition}/${input}`);
     if (!isWorkloadDocument(document)) continue;
     if (result.kind === 'rejected' && refusals.includes(result.code)) continue;
+    const its = result.kind === 'commit' ? (written.get(result.tx) ?? []) : [];
+    const minted = its.find(({ entity }) => entity.startsWith(MINTED))?.entity ?? '';
     const expected = brief(
-      model.transact(document, result.kind === 'commit' ? result.tx : undefined),
+      model.transact(document, result.kind === 'commit' ? result.tx : undefined, minted),
     );
     const got =
       result.kind === 'commit'
         ? brief(
-            (written.get(result.tx) ?? [])
+            its
               .filter(({ entity }) => !/^(tx|attribute):/.test(entity))
               .map(
                 ({ entity, attribute, value, operation }) =>

@@ -13,6 +13,8 @@ interface Mutant {
   readonly scenario: string;
   /** Seeds, from 1 on, within which it must be found. */
   readonly seeds: number;
+  /** Of each run, where fewer than usual do. */
+  readonly steps?: number;
 }
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
@@ -43,10 +45,10 @@ async function simulate(args: readonly string[]): Promise<string> {
 test.each(Object.entries(MUTANTS).map(([name, mutant]) => ({ name, ...mutant })))(
   '$name: $what, found within $seeds seeds of $scenario',
   { timeout: 600_000 },
-  async ({ name, scenario, seeds }) => {
+  async ({ name, scenario, seeds, steps = 2_000 }) => {
     const printed = await simulate([
       ...['--mutant', name, '--scenario', scenario],
-      ...['--seed', '1', '--runs', String(seeds), '--first'],
+      ...['--seed', '1', '--runs', String(seeds), '--steps', String(steps), '--first'],
     ]);
     const last = printed.trim().split('\n').at(-1) ?? '';
     expect(last, printed.slice(0, 1_000)).toMatch(/^\{"name"/);

@@ -50,6 +50,7 @@ const transactionItem: fc.Arbitrary<DraftItem> = fc.oneof(
     offset,
     attempt,
     start: txId,
+    begun: txId,
     document: bytes,
     contentHash: text,
     parts,
@@ -63,6 +64,7 @@ const transactionItem: fc.Arbitrary<DraftItem> = fc.oneof(
       offset,
       attempt,
       start: txId,
+      begun: txId,
       participants: fc.array(partition, { maxLength: 3 }),
       inForce,
     })
@@ -122,7 +124,7 @@ const about = { id, part: text, attempt };
 
 /** Messages between partitions. */
 export const coordinationMessage: fc.Arbitrary<CoordinationMessage> = fc.oneof(
-  fc.constant({ kind: 'close' as const }),
+  fc.record({ kind: fc.constant('close' as const), upTo: fc.option(txId, { nil: undefined }) }),
   fc.record({
     kind: fc.constant('prepare' as const),
     ...about,
@@ -152,6 +154,7 @@ export const coordinationMessage: fc.Arbitrary<CoordinationMessage> = fc.oneof(
     kind: fc.constant('lookup' as const),
     id,
     attributes: fc.array(text, { maxLength: 3 }),
+    claims: fc.array(text, { maxLength: 3 }),
   }),
   fc.record({ kind: fc.constant('found' as const), id, clock: txId, hints: text }),
   fc.record({ kind: fc.constant('progress' as const), from: partition, closed: txId }),

@@ -23,6 +23,7 @@ import {
   type TransactionDocument,
   type Tx,
 } from '@pyralog/model';
+import type { Need, NeedAnswer } from '../current-state.ts';
 import type { Outcome } from '../outcome.ts';
 import { PartitionSequencer, type Sent, type Told } from '../partition-sequencer.ts';
 import { Overtaking } from './overtaking.ts';
@@ -66,6 +67,7 @@ export const CALM: Fate = { atOnce: 1, late: 0 };
  */
 export class Partitions {
   readonly #settings: Partial<DatabaseSettings>;
+  readonly #complete: boolean;
   readonly #all: Partition[];
   now: bigint = START;
   /** Late messages about a transaction arrive when its next attempt begins, which is when they do most harm. */
@@ -81,8 +83,10 @@ export class Partitions {
   /** Messages that are still on their way, whoever sent them. */
   readonly #late: Sent[] = [];
 
-  constructor(count: number, settings: Partial<DatabaseSettings> = {}) {
+  /** @param complete whether a new owner knows that runs hold nothing; else it asks, and is told so */
+  constructor(count: number, settings: Partial<DatabaseSettings> = {}, complete = true) {
     this.#settings = settings;
+    this.#complete = complete;
     this.#all = Array.from({ length: count }, (_, p) => {
       const partition: Partition = {
         log: [],
@@ -153,7 +157,10 @@ export class Partitions {
     };
     partition.nextInput += taken.inputs.length;
     partition.nextMessage += taken.messages.length;
-    assert(sequencer.needs(taken).length === 0, 'all is in memory');
+    for (let needs = sequencer.needs(taken); needs.length > 0; needs = sequencer.needs(taken)) {
+      assert(!this.#complete, 'all is in memory');
+      sequencer.load(needs.map(nothing));
+    }
     for (const { message } of taken.messages) partition.overtaking.hear(message);
     const { record, outcomes, messages: sent } = sequencer.step(taken, this.now);
     if (mishap === 'lost') return this.kill(p);
@@ -346,12 +353,26 @@ export class Partitions {
       partitions: count,
       state: emptyLogState(),
       schema: initialSchema(this.#settings),
-      complete: true,
+      complete: this.#complete,
       cacheBytesMax: 1024 ** 3,
     });
   }
 
   #of(p: number): Partition {
     return must(this.#all[p], `partition ${p}`);
+  }
+}
+
+/** What runs say that hold nothing. */
+function nothing(need: Need): NeedAnswer {
+  switch (need.kind) {
+    case 'entity':
+      return { need, facts: [] };
+    case 'owner':
+      return { need, owner: undefined };
+    case 'lastTx':
+      return { need, tx: undefined };
+    case 'hasFacts':
+      return { need, hasFacts: false };
   }
 }

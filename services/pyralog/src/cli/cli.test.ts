@@ -256,6 +256,29 @@ describe('a folder', { timeout: 120_000 }, () => {
       '  + title  On motion',
       '',
     ]);
+    await writeFile(join(dir, 'again.ndjson'), '{"ops":[{"entity":"p:1","n":1}]}\n{"ops":[]}\n');
+    const explained = await inProcess([
+      'transact',
+      '--explain',
+      join(dir, 'again.ndjson'),
+      ...here,
+    ]);
+    const line = /tx \d+ {2}[\d.]+ ms on partition 0: commit [\d.]+ ms\n/;
+    expect(explained.out).toMatch(
+      new RegExp(`^${line.source}${line.source}2 transactions committed`),
+    );
+    const machine = ['transact', '--explain', '--json', join(dir, 'again.ndjson'), ...here];
+    for (const each of (await inProcess(machine)).out.trim().split('\n'))
+      expect(JSON.parse(each)).toMatchObject({ explain: { partitions: [0], attempts: 1 } });
+    const parts = [...here, '--db', 'parts'];
+    await inProcess(['create', 'parts', '--partitions', '3', ...here]);
+    const many = { ops: Array.from({ length: 20 }, (_, i) => ({ entity: `e:${i}`, n: i })) };
+    await writeFile(join(dir, 'many.json'), JSON.stringify(many));
+    const together = await inProcess(['transact', '--explain', join(dir, 'many.json'), ...parts]);
+    expect(together.out).toMatch(
+      /\n[\d.]+ ms on partition \d with \d, \d: .*prepare [\d.]+ ms \+ commit [\d.]+ ms\n$/,
+    );
+
     const absent = await inProcess(['entity', 'paper:3', ...here]);
     expect(absent).toMatchObject({ status: 1, out: '' });
 
@@ -370,7 +393,15 @@ test(
           attributes: { 'person/name': 'Ada', 'person/born': Instant.from('1815-12-10T00:00:00Z') },
         });
         expect(await kb.entityAtTime(ids.person, tx - 1024n)).toBeUndefined();
+        const { explain } = await kb.transact({ ops: [] }, { explain: true });
+        expect(explain).toMatchObject({ partitions: [0], attempts: 1 });
       }
+      const metrics = await (await fetch(`${url}/metrics`)).text();
+      for (const stage of ['publish', 'wait', 'commit'])
+        expect(metrics).toMatch(
+          new RegExp(`pyralog_transaction_seconds_count{stage="${stage}",kind="one"} [1-9]`),
+        );
+      expect(metrics).toContain('pyralog_documents_waiting{partition="main/0"} 0');
       const ended = new Promise((resolve) => child.once('close', resolve));
       child.kill('SIGINT');
       expect(await ended).toBe(0);

@@ -1,5 +1,7 @@
 import { createApi } from '@pyralog/service-api';
+import { Registry } from 'prom-client';
 import { openEmbedded } from '../embedded.ts';
+import { SequencerMetrics } from '../sequencer-metrics.ts';
 import { VERSION } from '../version.ts';
 import { cutRuleOf, EXIT } from './context.ts';
 import { colours, line, note } from './print.ts';
@@ -17,13 +19,19 @@ export async function dev({ data, host: address, port, db }: DevOptions): Promis
   boundHeap();
   // From the first moment on: Ctrl-C during the start is a wish too.
   const asked = stopAsked();
-  await using host = await openEmbedded({ dir: data, cutRule: cutRuleOf(process.env) });
+  const metrics = new Registry();
+  await using host = await openEmbedded({
+    dir: data,
+    cutRule: cutRuleOf(process.env),
+    steps: new SequencerMetrics(metrics),
+  });
   await makeDatabase(host, db);
   await host.database(db);
   await using api = await createApi({
     host,
     version: VERSION,
     onError: tellError,
+    metrics,
     notReady: () => host.troubles(),
   });
   const url = await api.listen(address, port);

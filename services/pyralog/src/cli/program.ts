@@ -14,7 +14,7 @@ import type { ImportOptions } from './import.ts';
 import type { Limited } from './paging.ts';
 import type { HistoryOptions, ScanOptions } from './read.ts';
 import type { VerifyOptions } from './verify.ts';
-import type { TransactOptions } from './write.ts';
+import type { CreateDatabaseOptions, TransactOptions } from './write.ts';
 
 const OVERVIEW = `
 Every command but dev and the roles talks to a server (--url, default ${DEFAULT_URL}) or opens a data
@@ -166,16 +166,19 @@ function addWrites(program: Command, done: Done): void {
     .summary('make a database')
     .option('--strict', 'refuse attributes that were not defined')
     .option('--import', 'in import mode: transactions may carry their own times')
+    .option(
+      '--partitions <count>',
+      'how many sequencers can write at once, 1 to 64, fixed for good (default: 8 in a cluster, else 1)',
+      partitionsOf,
+    )
     .addHelpText(
       'after',
       examples('pyralog create papers', 'pyralog create archive --import --data ./kb'),
     )
-    .action(
-      async (name: string, options: GlobalOptions & { strict?: boolean; import?: boolean }) => {
-        const { create } = await import('./write.ts');
-        await create(name, options);
-      },
-    );
+    .action(async (name: string, options: CreateDatabaseOptions) => {
+      const { create } = await import('./write.ts');
+      await create(name, options);
+    });
   database(
     program.command('transact').argument('[file]', 'a file; - or nothing reads standard input'),
   )
@@ -183,12 +186,14 @@ function addWrites(program: Command, done: Done): void {
     .description('Commit one transaction document, a JSON array of them, or one a line (NDJSON).')
     .option('--keep-going', 'go on behind a refused document')
     .option('--facts', 'print the facts of each, where there are several')
+    .option('--explain', 'tell where the time of each went: partitions, attempts, stages')
     .addHelpText(
       'after',
       examples(
         `echo '{"ops":[{"entity":"paper:1","title":"Relativity"}],"meta":{"author":"user:ada"}}' | pyralog transact`,
         'pyralog transact order.json',
         'pyralog transact --keep-going orders.ndjson',
+        'pyralog transact --explain order.json',
       ),
     )
     .action(async (file: string | undefined, options: TransactOptions) => {
@@ -539,6 +544,11 @@ function portOf(text: string): number {
   const port = Number(text);
   if (/^[0-9]+$/.test(text) && port <= 65_535) return port;
   throw new InvalidArgumentError('A port is a number from 0 to 65535.');
+}
+
+function partitionsOf(text: string): number {
+  if (/^[1-9][0-9]?$/.test(text) && Number(text) <= 64) return Number(text);
+  throw new InvalidArgumentError('A number of partitions is 1 to 64.');
 }
 
 function replicationOf(text: string): number {

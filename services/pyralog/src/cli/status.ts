@@ -1,4 +1,4 @@
-import { printStatus, type StatusAnswer } from '@pyralog/client';
+import { type OpenTransaction, printStatus, type StatusAnswer } from '@pyralog/client';
 import { type GlobalOptions, openHost } from './context.ts';
 import { colours, line, moment, note, out, table } from './print.ts';
 
@@ -49,8 +49,24 @@ function show(
       rows,
     ),
   );
+  for (const { partition, open } of partitions)
+    for (const each of open) if (isStuck(each, Date.now())) line(stuck(partition, each));
   const sizes = Object.entries(bytes).map(([kind, count]) => `${kind} ${sizeText(count)}`);
   if (sizes.length > 0) line(`in the bucket: ${sizes.join(', ')}`);
+}
+
+/** Far longer than a transaction takes whose partitions all have a sequencer. */
+const STUCK_MILLIS = 10_000;
+
+function isStuck({ since }: OpenTransaction, now: number): boolean {
+  return now - Date.parse(since) > STUCK_MILLIS;
+}
+
+function stuck(partition: number, { coordinator, offset, since, role }: OpenTransaction): string {
+  const which = `transaction ${offset} of partition ${coordinator}, since ${since}`;
+  return role === 'coordinator'
+    ? `partition ${partition} waits for the others: ${which}`
+    : `partition ${partition} waits for the decision of ${coordinator}, and closes no time until then: ${which}`;
 }
 
 /** 1536 → "1.5 KiB". */

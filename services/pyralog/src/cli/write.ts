@@ -14,15 +14,16 @@ import { counted, factTable, harmless, line, note, out } from './print.ts';
 
 const IN_FLIGHT_BYTES_MAX = 16 * 1024 * 1024;
 
-export async function create(
-  name: string,
-  options: GlobalOptions & {
-    readonly strict?: boolean | undefined;
-    readonly import?: boolean | undefined;
-  },
-): Promise<void> {
+export interface CreateDatabaseOptions extends GlobalOptions {
+  readonly strict?: boolean | undefined;
+  readonly import?: boolean | undefined;
+  readonly partitions?: number | undefined;
+}
+
+export async function create(name: string, options: CreateDatabaseOptions): Promise<void> {
   await using host = await openHost(options, true);
   const made = await host.create(name, {
+    partitions: options.partitions,
     strict: options.strict,
     mode: options.import === true ? 'import' : 'live',
   });
@@ -44,6 +45,7 @@ export async function live(options: GlobalOptions): Promise<void> {
 export interface TransactOptions extends GlobalOptions {
   readonly keepGoing?: boolean | undefined;
   readonly facts?: boolean | undefined;
+  readonly explain?: boolean | undefined;
 }
 
 /**
@@ -92,14 +94,17 @@ class Tally {
 
   /** @throws where nothing more shall be sent */
   async commit({ document, place }: GivenDocument): Promise<void> {
-    const { json, facts, keepGoing } = this.#options;
+    const { json, facts, keepGoing, explain } = this.#options;
     try {
-      const result = await this.#database.transact(document);
+      const result = await this.#database.transact(document, { explain });
       this.#committed++;
       this.#facts += result.facts.length;
       this.#last = result;
       if (json === true) line(printCommit(result, place === undefined || facts === true));
-      else if (place === undefined || facts === true) show(result);
+      else {
+        if (place === undefined || facts === true) show(result);
+        if (explain === true) showExplanation(result, place);
+      }
     } catch (error) {
       this.#refused++;
       if (place !== undefined) note(`${place}:`);
@@ -123,6 +128,36 @@ class Tally {
     }
     return this.#status;
   }
+}
+
+/** On one line each where there are several, so that they can be compared. */
+function showExplanation({ tx, explain }: CommitResult, place: string | undefined): void {
+  // A duplicate was not done.
+  if (explain === undefined) return;
+  const { partitions, attempts, millis } = explain;
+  const [coordinator, ...others] = partitions;
+  const where =
+    others.length === 0
+      ? `partition ${coordinator}`
+      : `partition ${coordinator} with ${others.join(', ')}`;
+  const tries = attempts === 1 ? '' : `, ${attempts} attempts`;
+  const stages = [
+    stage(millis.publish, 'publish'),
+    stage(millis.wait, 'wait'),
+    stage(millis.prepare, 'prepare'),
+    stage(millis.commit, 'commit'),
+  ].filter((each) => each !== undefined);
+  const name = place === undefined ? '' : `tx ${tx}  `;
+  line(`${name}${millisText(millis.total)} on ${where}${tries}: ${stages.join(' + ')}`);
+}
+
+/** What took no time is left out, as what is not known. */
+function stage(millis: number | undefined, name: string): string | undefined {
+  return millis === undefined || millis === 0 ? undefined : `${name} ${millisText(millis)}`;
+}
+
+function millisText(millis: number): string {
+  return `${millis < 10 ? millis.toFixed(2) : Math.round(millis)} ms`;
 }
 
 function show(result: CommitResult): void {

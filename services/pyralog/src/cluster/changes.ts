@@ -1,8 +1,9 @@
 import { utf8Encode } from '@pyralog/base';
-import { type Database, type FeedEvent, printFeedEvent } from '@pyralog/client';
+import { type FeedEvent, printFeedEvent } from '@pyralog/client';
 import type { Log, LogRecord, TopicPartition } from '@pyralog/log';
 import { TX_NONE } from '@pyralog/model';
 import type { Clock } from '@pyralog/runtime';
+import type { ReadingDatabase } from '../reading-database.ts';
 import { headerOf, publishedOf } from './published.ts';
 
 /** The tx of the transaction in a record: who reads a topic twice knows what it has seen. */
@@ -11,12 +12,12 @@ const TX_HEADER = 'pyralog-tx';
 const APPEND_BYTES_MAX = 512 * 1024;
 
 /**
- * Publishes the transactions of a partition as JSON, one a record, in the order of their tx, as lines of
- * the feed have them, until the signal aborts. Goes on behind the last one that is in the topic; two that
- * publish at once write each at least once, and what is repeated is the same.
+ * Publishes the transactions that a partition has coordinated as JSON, one a record, whole and in the order of their tx, as
+ * lines of the feed have them, until the signal aborts. Goes on behind the last one that is in the topic; two that publish
+ * at once write each at least once, and what is repeated is the same.
  */
 export async function publishChanges(
-  database: Pick<Database, 'feed' | 'status'>,
+  database: Pick<ReadingDatabase, 'feedOf' | 'status'>,
   {
     log,
     topic,
@@ -39,7 +40,11 @@ export async function publishChanges(
     working();
   };
   const offset = tx === undefined ? '-1' : `tx:${tx}`;
-  for await (const event of database.feed({ offset, follow: true, signal })) {
+  for await (const event of database.feedOf(topic.partition, {
+    offset,
+    follow: true,
+    signal,
+  })) {
     if (event.kind === 'progress') await publish();
     else {
       const record = recordOf(event);

@@ -1,10 +1,13 @@
 import { utf8Encode } from '@pyralog/base';
 import type { CreateOptions } from '@pyralog/client';
 import { databaseKey, type DatabaseInfo, isDatabaseName } from '@pyralog/format';
-import { partitionNo, PyralogError } from '@pyralog/model';
+import { partitionNo } from '@pyralog/model';
 import { createDatabase, databaseInfo, databaseNames } from '../database-settings.ts';
 import type { ClusterPorts } from './ports.ts';
 import { at, DATABASES_TOPIC, topicsOf } from './topics.ts';
+
+/** Partitions of a database where nobody says how many: each can be led by a process of its own. */
+const PARTITIONS_DEFAULT = 8;
 
 const DATABASES = at(DATABASES_TOPIC, partitionNo(0));
 
@@ -22,12 +25,10 @@ export class Databases {
    * @throws database-exists where it has other settings
    */
   async create(name: string, options: CreateOptions): Promise<'created' | 'exists'> {
-    if (options.partitions !== undefined && options.partitions !== 1) {
-      throw new PyralogError('parameter-invalid', `partitions: ${options.partitions} is not 1.`, {
-        hint: 'In a cluster a database has one partition until changes and views are made of several.',
-      });
-    }
-    const { info, result } = await createDatabase(name, options, this.#ports);
+    const { info, result } = await createDatabase(name, options, {
+      ...this.#ports,
+      partitionsDefault: PARTITIONS_DEFAULT,
+    });
     const { log } = this.#ports;
     for (const topic of Object.values(topicsOf(name)))
       await log.createTopic(topic, info.partitions);

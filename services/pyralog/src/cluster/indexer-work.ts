@@ -3,7 +3,7 @@ import { Bucket } from '@pyralog/reading';
 import { runIndexerThread } from '../indexer-thread.ts';
 import { healthOf } from '../troubles.ts';
 import { publishChanges } from './changes.ts';
-import { NodeDatabase } from './node-database.ts';
+import type { Followers, Following } from './followers.ts';
 import type { ClusterPorts } from './ports.ts';
 import { publishRejects } from './rejections.ts';
 import { type Assignment, type PartitionWork, supervised, type WorkService } from './role.ts';
@@ -18,13 +18,12 @@ export class IndexerWork implements PartitionWork {
   readonly #assignment: Assignment;
   readonly #ports: ClusterPorts;
   readonly #work: PartitionWork;
-  /** Gives the opening of the database up. */
-  readonly #stop = new AbortController();
   /** What changes and views are read from. */
-  #database: Promise<NodeDatabase> | undefined;
+  readonly #following: Following;
 
-  constructor(assignment: Assignment, threads: Threads, ports: ClusterPorts) {
+  constructor(assignment: Assignment, threads: Threads, followers: Followers, ports: ClusterPorts) {
     this.#assignment = assignment;
+    this.#following = followers.hold(assignment.info);
     this.#ports = ports;
     this.#work = supervised(
       [this.#index(threads), ...this.#publications(), ...this.#views()],
@@ -37,10 +36,7 @@ export class IndexerWork implements PartitionWork {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort();
-    await this.#work[Symbol.asyncDispose]();
-    const database = await this.#database?.catch(() => undefined);
-    await database?.[Symbol.asyncDispose]();
+    await Promise.all([this.#work, this.#following].map((each) => each[Symbol.asyncDispose]()));
   }
 
   get #what(): string {
@@ -67,7 +63,8 @@ export class IndexerWork implements PartitionWork {
         health: healthOf(`The topic ${topics.changes}`, 'written', this.#ports),
         run: async (signal, working) => {
           const topic = at(topics.changes, partition);
-          await publishChanges(await this.#follower(), { log, topic, clock }, signal, working);
+          const database = await this.#following.database();
+          await publishChanges(database, { log, topic, clock }, signal, working);
         },
       },
       {
@@ -98,18 +95,11 @@ export class IndexerWork implements PartitionWork {
       {
         health: healthOf(`The views of ${this.#what}`, 'written', this.#ports),
         run: async (signal, working) => {
-          const database = await this.#follower();
-          await updateViews({ views, database, partition }, signal, working);
+          const database = await this.#following.database();
+          const home = database.home(partition);
+          await updateViews({ views, database, home, partition }, signal, working);
         },
       },
     ];
-  }
-
-  #follower(): Promise<NodeDatabase> {
-    if (this.#database !== undefined) return this.#database;
-    const opening = NodeDatabase.open(this.#assignment.info, this.#ports, this.#stop.signal);
-    this.#database = opening;
-    opening.catch(() => (this.#database = undefined));
-    return opening;
   }
 }

@@ -1,10 +1,13 @@
 import { isPyralogError } from '@pyralog/model';
 import { Counter, Gauge, Registry } from 'prom-client';
+import { SequencerMetrics } from '../sequencer-metrics.ts';
 import type { ClusterListeners } from './ports.ts';
 
 /** What a process of a cluster counts besides its door. Names and units stand here and nowhere else. */
 export class ClusterMetrics {
   readonly registry: Registry = new Registry();
+  /** Of the sequencer, where the process has that role. */
+  readonly #steps: SequencerMetrics = new SequencerMetrics(this.registry);
   readonly #fenced: Counter;
   readonly #void: Counter<'database'>;
   readonly #failures: Counter<'code'>;
@@ -45,7 +48,9 @@ export class ClusterMetrics {
   }
 
   /** Counts, and tells others. */
-  counted(listeners: Omit<ClusterListeners, 'clock' | 'onVoid'>): Omit<ClusterListeners, 'clock'> {
+  counted(
+    listeners: Omit<ClusterListeners, 'clock' | 'onVoid' | 'steps'>,
+  ): Omit<ClusterListeners, 'clock'> {
     return {
       onFailure: (what, error) => {
         const code = isPyralogError(error) ? error.code : 'internal';
@@ -55,6 +60,7 @@ export class ClusterMetrics {
       },
       onRecovery: listeners.onRecovery,
       onVoid: (database) => this.#void.labels(database).inc(),
+      steps: this.#steps,
     };
   }
 }

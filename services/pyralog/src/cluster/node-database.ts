@@ -1,5 +1,5 @@
 import { must } from '@pyralog/base';
-import type { CommitResult, Trouble } from '@pyralog/client';
+import type { CommitResult, TransactOptions, Trouble } from '@pyralog/client';
 import type { DatabaseInfo } from '@pyralog/format';
 import {
   parseDocument,
@@ -7,25 +7,36 @@ import {
   type PartitionNo,
   PyralogError,
   type StoredFact,
+  type TransactionDocument,
+  type Tx,
 } from '@pyralog/model';
 import { Partitions } from '@pyralog/reading';
-import { longValuesOf } from '@pyralog/sequencing';
+import type { Clock } from '@pyralog/runtime';
+import { type Effort, effortOf, longValuesOf } from '@pyralog/sequencing';
 import { Doors } from '../doors.ts';
-import { ReadingDatabase } from '../reading-database.ts';
+import { explanation } from '../explanation.ts';
+import { ownFacts, ReadingDatabase } from '../reading-database.ts';
 import { NodePartition } from './node-partition.ts';
 import type { ClusterPorts } from './ports.ts';
+
+type Explained = Pick<CommitResult, 'explain'>;
+
+/** What the log tells of a commit by its coordinator alone: not how long it was in line. */
+const ALONE: Effort = { attempts: 1, waitedNanos: undefined, askedNanos: 0n };
 
 /** A database of a cluster as an API node has it. */
 export class NodeDatabase extends ReadingDatabase {
   readonly #all: readonly NodePartition[];
   readonly #doors: Doors;
+  readonly #clock: Clock;
 
   private constructor(info: DatabaseInfo, ports: ClusterPorts, all: readonly NodePartition[]) {
-    super(info, new Partitions(all.map(({ reader }) => reader)), ports.clock, (partition) =>
-      all[partition]?.requestClosed(),
+    super(info, new Partitions(all.map(({ reader }) => reader)), ports, (partition, upTo) =>
+      all[partition]?.requestClosed(upTo),
     );
     this.#all = all;
-    this.#doors = new Doors(info.partitions);
+    this.#doors = new Doors(info);
+    this.#clock = ports.clock;
   }
 
   /**
@@ -43,29 +54,49 @@ export class NodeDatabase extends ReadingDatabase {
       ),
     );
     if (signal.aborted) throw new PyralogError('stopping', 'The database is closing.');
-    for (const partition of all) partition.start();
-    return new NodeDatabase(info, ports, all);
+    const database = new NodeDatabase(info, ports, all);
+    for (const partition of all) partition.start((closed) => database.levelClosing.written(closed));
+    return database;
   }
 
-  async transact(document: Uint8Array): Promise<CommitResult> {
+  async transact(
+    document: Uint8Array,
+    { explain = false }: TransactOptions = {},
+  ): Promise<CommitResult> {
+    const since = this.#clock.monotonicMillis();
     // What can be refused without the state of the database is, before anybody else hears of it.
     const parsed = parseDocument(document);
-    const { item, facts } = await this.#at(this.#doors.of(parsed)).outcomeOf(document);
+    const door = this.#doors.of(parsed, this.mode);
+    const { item, facts, publishedMillis } = await this.#at(door).outcomeOf(document);
+    const explained = (participants: readonly PartitionNo[], effort: Effort): Explained => {
+      if (!explain) return { explain: undefined };
+      const total = this.#clock.monotonicMillis() - since;
+      const measured = { publish: publishedMillis - since, total };
+      return { explain: explanation(door, participants, effort, measured) };
+    };
     switch (item.kind) {
       case 'commit': {
         const { tx, from, to } = item;
-        this.reader.acknowledged(tx);
+        this.reader.acknowledged(tx, [door]);
         const stored: StoredFact[] = [];
         for (let row = from; row < to; row++) stored.push(facts.factAt(row));
-        const written = await this.writtenFacts(tx, stored, longValuesOf(parsed));
-        return { tx, facts: written, ids: await this.idsOf(parsed, tx, written), duplicate: false };
+        const result = await this.#committed(
+          parsed,
+          tx,
+          ownFacts(stored, tx, this.info.partitions),
+        );
+        return { ...result, ...explained([], ALONE) };
       }
       case 'decided': {
-        const { tx } = item;
-        this.reader.acknowledged(tx);
-        // What it wrote elsewhere is there when all have heard of the decision.
-        const written = (await this.reader.transaction(tx, { await: tx })).facts;
-        return { tx, facts: written, ids: await this.idsOf(parsed, tx, written), duplicate: false };
+        const { tx, participants } = item;
+        const effort = effortOf(item, this.mode);
+        const partitions = [door, ...participants];
+        this.reader.acknowledged(tx, partitions);
+        const written = await this.reader.decided(tx, partitions);
+        return {
+          ...(await this.#committed(parsed, tx, written)),
+          ...explained(participants, effort),
+        };
       }
       case 'duplicate':
         return this.firstResult(parsed, item.tx);
@@ -73,6 +104,15 @@ export class NodeDatabase extends ReadingDatabase {
       case 'refused':
         throw this.refusalOf(item.rejection);
     }
+  }
+
+  async #committed(
+    document: TransactionDocument,
+    tx: Tx,
+    stored: readonly StoredFact[],
+  ): Promise<CommitResult> {
+    const facts = await this.writtenFacts(tx, stored, longValuesOf(document));
+    return { tx, facts, ids: await this.idsOf(document, tx, facts), duplicate: false };
   }
 
   troubles(): readonly Trouble[] {
@@ -89,6 +129,7 @@ export class NodeDatabase extends ReadingDatabase {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.stop.abort();
+    this.levelClosing[Symbol.dispose]();
     await Promise.all(this.#all.map((partition) => partition[Symbol.asyncDispose]()));
   }
 

@@ -6,11 +6,11 @@ import {
   decodeCommitRecord,
   encodeCoordination,
   type FactBatch,
-  isDone,
   isOutcome,
+  isSettled,
 } from '@pyralog/format';
 import type { LogReadOptions, TopicPartition } from '@pyralog/log';
-import { type LogOffset, type PartitionNo, PyralogError } from '@pyralog/model';
+import { type LogOffset, type PartitionNo, PyralogError, type Tx } from '@pyralog/model';
 import { Bucket, followManifests, PartitionReader } from '@pyralog/reading';
 import { type Failure, type Health, type PauseRule, Supervisor } from '@pyralog/runtime';
 import { checkLogReach, FORMAT_HEADER } from '@pyralog/service-sequencer';
@@ -27,6 +27,12 @@ const FOLLOW_PAUSES: PauseRule = { firstMillis: 100, maxMillis: 5_000 };
 /** Between requests to close: readers that wait together need one. */
 const CLOSE_REQUEST_MILLIS = 20;
 const TRANSACTION = { [FORMAT_HEADER]: new TextEncoder().encode('transaction') };
+
+/** What became of a document. */
+export interface PublishedOutcome extends SeenOutcome<FactBatch> {
+  /** When it was in the input, on the monotonic clock. */
+  readonly publishedMillis: number;
+}
 
 /** What can fail behind the reads of a node. */
 interface Healths {
@@ -47,12 +53,13 @@ export class NodePartition implements AsyncDisposable {
   readonly #gate: InputGate;
   #services: readonly Supervisor[] = [];
   #closeAsked: Disposable | undefined;
+  #written: (closed: Tx) => void = () => undefined;
 
   private constructor(reader: PartitionReader, ports: ClusterPorts) {
     this.reader = reader;
     this.#ports = ports;
     this.#outcomes = new Outcomes(ports.clock, ports.timers, (input) =>
-      isDone(reader.state, input),
+      isSettled(reader.state, input),
     );
     const { info } = reader;
     const { partition } = reader.index;
@@ -97,8 +104,12 @@ export class NodePartition implements AsyncDisposable {
     return opened;
   }
 
-  /** From now on it follows log and bucket. */
-  start(): void {
+  /**
+   * From now on it follows log and bucket.
+   * @param written is told of every record that says something, and up to when it has closed
+   */
+  start(written: (closed: Tx) => void): void {
+    this.#written = written;
     const { log, index } = this.#healths;
     this.#services = [
       Supervisor.start(
@@ -113,15 +124,23 @@ export class NodePartition implements AsyncDisposable {
   }
 
   /** Publishes a document and waits for its outcome. @throws busy, outcome-unknown, and what the log throws */
-  outcomeOf(document: Uint8Array): Promise<SeenOutcome<FactBatch>> {
+  async outcomeOf(document: Uint8Array): Promise<PublishedOutcome> {
+    const { log, clock } = this.#ports;
     const topic = at(topicsOf(this.reader.info.name).transactions, this.#partition);
-    const publish = (): Promise<LogOffset> =>
-      this.#ports.log.append(topic, [{ value: document, headers: TRANSACTION }]);
-    return this.#gate.pass(document.length, () => this.#outcomes.of(publish, OUTCOME_MILLIS_MAX));
+    let publishedMillis = 0;
+    const publish = async (): Promise<LogOffset> => {
+      const offset = await log.append(topic, [{ value: document, headers: TRANSACTION }]);
+      publishedMillis = clock.monotonicMillis();
+      return offset;
+    };
+    const outcome = await this.#gate.pass(document.length, () =>
+      this.#outcomes.of(publish, OUTCOME_MILLIS_MAX),
+    );
+    return { ...outcome, publishedMillis };
   }
 
-  /** Asks the owner to move the closed timestamp on. */
-  requestClosed(): void {
+  /** Asks the owner to move the closed timestamp on, to `upTo` or above. */
+  requestClosed(upTo: Tx): void {
     if (this.#closeAsked !== undefined) return;
     const { log, timers } = this.#ports;
     const topic = at(topicsOf(this.reader.info.name).coordination, this.#partition);
@@ -129,7 +148,9 @@ export class NodePartition implements AsyncDisposable {
       this.#closeAsked = undefined;
     });
     // Who waits has a time limit; a request that is lost is asked for again by the next reader.
-    log.append(topic, [{ value: encodeCoordination({ kind: 'close' }) }]).catch(() => undefined);
+    log
+      .append(topic, [{ value: encodeCoordination({ kind: 'close', upTo }) }])
+      .catch(() => undefined);
   }
 
   troubles(): readonly Trouble[] {
@@ -175,6 +196,7 @@ export class NodePartition implements AsyncDisposable {
     if (record.kind === 'epoch') return;
     for (const item of record.items)
       if (isOutcome(item)) this.#outcomes.seen({ item, facts: record.facts });
+    if (record.items.length > 0) this.#written(record.closed);
   }
 
   async #followIndex(signal: AbortSignal, working: () => void): Promise<void> {

@@ -30,8 +30,8 @@ class SetClock implements Clock {
 
 const outcomes = (
   clock: Clock = new SetClock(),
-  isDone: (input: LogOffset) => boolean = () => false,
-): Outcomes<string> => new Outcomes(clock, new SystemTimers(), isDone);
+  isSettled: (input: LogOffset) => boolean = () => false,
+): Outcomes<string> => new Outcomes(clock, new SystemTimers(), isSettled);
 
 test('whoever published hears of the outcome of the offset that was given, however others come', async () => {
   const heard = outcomes();

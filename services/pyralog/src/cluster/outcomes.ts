@@ -39,7 +39,7 @@ interface Early<Facts> {
 export class Outcomes<Facts> {
   readonly #clock: Clock;
   readonly #timers: Timers;
-  readonly #isDone: (input: LogOffset) => boolean;
+  readonly #isSettled: (input: LogOffset) => boolean;
   /** In the order in which they were published. */
   readonly #unanswered = new Map<LogOffset, Unanswered<Facts>>();
   readonly #early = new Map<LogOffset, Early<Facts>>();
@@ -49,18 +49,18 @@ export class Outcomes<Facts> {
   /** When the newest outcome was seen, on the monotonic clock. */
   #seenMillis = 0;
 
-  /** @param isDone whether an input has its outcome, by all that is known of the partition */
-  constructor(clock: Clock, timers: Timers, isDone: (input: LogOffset) => boolean) {
+  /** @param isSettled whether an input has its outcome, by all that is known of the partition */
+  constructor(clock: Clock, timers: Timers, isSettled: (input: LogOffset) => boolean) {
     this.#clock = clock;
     this.#timers = timers;
-    this.#isDone = isDone;
+    this.#isSettled = isSettled;
   }
 
   /** How long inputs have waited for their outcomes by now; zeros where all have theirs. */
   get waits(): OutcomeWaits {
     // One that nobody waits for any more counts as the others do: it is what the next ones would stand behind.
     for (const [offset, { sinceMillis }] of this.#unanswered) {
-      if (this.#isDone(offset)) {
+      if (this.#isSettled(offset)) {
         // Its outcome was passed over, by a manifest that is further than the log was read.
         this.#unanswered.delete(offset);
         continue;

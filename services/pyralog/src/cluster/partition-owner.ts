@@ -1,4 +1,5 @@
 import { type DatabaseInfo, decodeCoordination, encodeCoordination } from '@pyralog/format';
+import { partitionCut } from '@pyralog/indexing';
 import type { Log, LogRecord } from '@pyralog/log';
 import { isPyralogError, type PartitionNo, PyralogError } from '@pyralog/model';
 import { Bucket, followManifests, IndexReader } from '@pyralog/reading';
@@ -17,8 +18,11 @@ import type { ClusterPorts } from './ports.ts';
 import { at, topicsOf } from './topics.ts';
 import { WaitingCuts } from './waiting-cuts.ts';
 
-/** Memory for current values of a partition, beyond what is not in runs yet. */
-const CURRENT_BYTES_MAX = 128 * 1024 * 1024;
+/**
+ * Memory for current values of a partition, beyond what is not in runs yet; and of all of a database, where one process leads
+ * them all.
+ */
+const CURRENT_BYTES_MAX = { one: 128 * 1024 * 1024, all: 256 * 1024 * 1024 };
 
 /** What can fail of an owner, each by itself. */
 interface OwnerHealths {
@@ -54,7 +58,7 @@ export async function ownPartition(
   signal: AbortSignal,
   working: () => void,
 ): Promise<void> {
-  const { log, objects, codec, cache, cutRule, clock, timers, rand } = ports;
+  const { log, objects, codec, cache, cutRule, clock, timers, rand, steps } = ports;
   const topics = topicsOf(info.name);
   const what = `${info.name}/${partition}`;
   const index = new IndexReader({
@@ -66,7 +70,13 @@ export async function ownPartition(
   const newest = await index.bucket.newestManifest(partition);
   if (newest !== undefined) await index.adopt(newest);
   const begun = await index.bucket.begunSegment(partition, index.state.next);
-  const cuts = new WaitingCuts(cutRule, index.state, begun?.footer.to);
+  const cuts = new WaitingCuts(partitionCut(info, cutRule), index.state, begun?.footer.to);
+  const idle = new IdleClosing({
+    timers,
+    next: () => cuts.state.next,
+    mayClose: () => index.schema.mode === 'live',
+    close: () => leader.requestClosed(),
+  });
   await using leader = await PartitionLeader.lead({
     inbox: new TopicInbox({
       log,
@@ -97,19 +107,17 @@ export async function ownPartition(
     clock,
     timers,
     rand,
-    cacheBytesMax: CURRENT_BYTES_MAX,
-    publish: (offset, record) => cuts.add(offset, record),
+    cacheBytesMax: Math.min(CURRENT_BYTES_MAX.one, CURRENT_BYTES_MAX.all / info.partitions),
+    publish: (offset, record) => {
+      cuts.add(offset, record);
+      if (record.kind === 'items' && record.items.length > 0) idle.busy();
+    },
     hasRoom: () => cuts.hasRoom,
     noRoom: () => new PyralogError('busy', `The indexer of ${what} is behind.`),
     health: healths.log,
+    onStep: (step) => steps?.step(what, step),
   });
   working();
-  const idle = new IdleClosing({
-    timers,
-    next: () => cuts.state.next,
-    mayClose: () => index.schema.mode === 'live',
-    close: () => leader.requestClosed(),
-  });
   // By themselves: while the bucket is away, what is committed needs no more than room.
   await using _following = Supervisor.start(
     {

@@ -5,12 +5,15 @@ import type { ObjectStore } from '@pyralog/objects';
 import type { BlockCache } from '@pyralog/reading';
 import type { Rand, Timers } from '@pyralog/runtime';
 import type { ViewStore } from '@pyralog/views';
+import type { StepListener } from '../sequencer-metrics.ts';
 import type { TroubleListeners } from '../troubles.ts';
 
 /** Who is told of what happens in a role. */
 export interface ClusterListeners extends TroubleListeners {
   /** A record of a commit log has no effect (I6): its writer was not, or no longer, the owner. */
   readonly onVoid: (database: string) => void;
+  /** Told of what is committed, for measuring. */
+  readonly steps?: StepListener | undefined;
 }
 
 /** What every role of a cluster works with. */

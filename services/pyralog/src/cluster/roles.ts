@@ -2,6 +2,7 @@ import type { GroupAdvice } from '@pyralog/log';
 import type { Threads } from '@pyralog/runtime';
 import type { InputFormat } from '@pyralog/service-sequencer';
 import { healthOf } from '../troubles.ts';
+import { Followers } from './followers.ts';
 import { IndexerWork } from './indexer-work.ts';
 import { ownPartition } from './partition-owner.ts';
 import type { ClusterPorts } from './ports.ts';
@@ -37,7 +38,8 @@ export function startSequencer(
           [
             {
               health: healthOf(`The partition ${what}`, 'led', ports),
-              run: (signal, working) => ownPartition(owned, ports, signal, working),
+              run: (signal, working) =>
+                ownPartition(owned, ports, signal, working).finally(() => ports.steps?.ended(what)),
             },
           ],
           ports,
@@ -54,12 +56,13 @@ export function startIndexer(
   { advice, database, threads }: RoleSettings & { readonly threads: Threads },
   ports: ClusterPorts,
 ): Role {
+  const followers = new Followers(ports);
   return Role.start(
     {
       name: 'indexer',
       advice,
       database,
-      begin: (assignment) => new IndexerWork(assignment, threads, ports),
+      begin: (assignment) => new IndexerWork(assignment, threads, followers, ports),
     },
     ports,
   );

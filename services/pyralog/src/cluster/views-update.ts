@@ -1,17 +1,19 @@
 import { type AttributeValues, type Database, printAttribute } from '@pyralog/client';
 import { type Fact, type PartitionNo, TX_NONE, type Tx } from '@pyralog/model';
+import type { HomeReader } from '@pyralog/reading';
 import type { EntityView, ViewPosition, ViewStore } from '@pyralog/views';
 
 /** Whose views are kept where. */
 export interface ViewsOptions {
   readonly views: ViewStore;
-  readonly database: Pick<Database, 'name' | 'entity' | 'feed' | 'facts' | 'status'>;
+  readonly database: Pick<Database, 'name' | 'entity'>;
   readonly partition: PartitionNo;
+  /** Of this partition. */
+  readonly home: Pick<HomeReader, 'closed' | 'entities' | 'follow'>;
 }
 
 /** Entities that changed of one step, so that a reader of the views is not long behind. */
 const STEP_ENTITIES_MAX = 1_000;
-const PAGE = 10_000;
 
 /**
  * Keeps the views of a partition at its newest state, until the signal aborts: loads them where there are
@@ -38,46 +40,25 @@ export async function updateViews(
 }
 
 /** Writes everything that is in force at a moment. @returns the moment; undefined where another is at it */
-async function load(
-  { views, database, partition }: ViewsOptions,
-  { loading }: ViewPosition,
-): Promise<Tx | undefined> {
-  const to = loading ?? (await closedOf(database));
-  // A database without any transaction: there is nothing to load, nor to be at.
+async function load(options: ViewsOptions, { loading }: ViewPosition): Promise<Tx | undefined> {
+  const { views, database, partition, home } = options;
+  const to = loading ?? home.closed;
+  // A partition without any time: there is nothing to load, nor to be at.
   if (to === TX_NONE) return TX_NONE;
   const outcome = await views.apply({
     database: database.name,
     partition,
     from: TX_NONE,
     to,
-    entities: statesAt(database, to),
+    entities: statesAt(options, to),
   });
   return outcome === 'applied' ? to : undefined;
 }
 
-async function closedOf(database: ViewsOptions['database']): Promise<Tx> {
-  const { partitions } = await database.status();
-  return partitions[0]?.closed ?? TX_NONE;
-}
-
 /** Every entity that has facts in force at a moment, as it is then. */
-async function* statesAt(database: ViewsOptions['database'], at: Tx): AsyncIterable<EntityView> {
-  let newest = TX_NONE;
-  let entity: string | undefined;
-  let cursor: string | undefined;
-  do {
-    const page = await database.facts({ index: 'eavt', limit: PAGE, cursor }, { asOf: at });
-    for (const fact of page.facts) {
-      if (entity !== undefined && fact.entity !== entity) {
-        yield* inForce(await stateAt(database, entity, at, newest));
-        newest = TX_NONE;
-      }
-      entity = fact.entity;
-      if (fact.tx > newest) newest = fact.tx;
-    }
-    cursor = page.next;
-  } while (cursor !== undefined);
-  if (entity !== undefined) yield* inForce(await stateAt(database, entity, at, newest));
+async function* statesAt({ database, home }: ViewsOptions, at: Tx): AsyncIterable<EntityView> {
+  for await (const { entity, tx } of home.entities(at))
+    yield* inForce(await stateAt(database, entity, at, tx));
 }
 
 function inForce(view: EntityView): readonly EntityView[] {
@@ -86,7 +67,7 @@ function inForce(view: EntityView): readonly EntityView[] {
 
 /** Goes on behind a watermark, until the signal aborts or the views are found to be elsewhere. */
 async function follow(
-  { views, database, partition }: ViewsOptions,
+  { views, database, partition, home }: ViewsOptions,
   watermark: Tx,
   signal: AbortSignal,
   working: () => void,
@@ -96,11 +77,10 @@ async function follow(
   const changed = new Map<string, Tx>();
   const stop = new AbortController();
   const ended = AbortSignal.any([signal, stop.signal]);
-  const offset = watermark === TX_NONE ? '-1' : `tx:${watermark}`;
-  for await (const event of database.feed({ offset, follow: true, signal: ended })) {
+  for await (const event of home.follow(watermark, ended)) {
     if (event.kind === 'transaction') {
       to = event.tx;
-      for (const { entity } of event.facts) changed.set(entity, event.tx);
+      for (const entity of event.entities) changed.set(entity, event.tx);
       if (changed.size < STEP_ENTITIES_MAX) continue;
     }
     if (to > from) {
