@@ -13,7 +13,7 @@ import { begin, tell } from './support.ts';
 import { eventually } from './waiting.ts';
 
 /** Transactions before and behind what happens. */
-const SOME = 100;
+const SOME = 50;
 /** A session of the group is over after 6 s; the rest is for a busy machine. */
 const TAKEOVER_MILLIS_MAX = 20_000;
 const PARTITIONS = 8;

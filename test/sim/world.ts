@@ -1,5 +1,11 @@
 import { AssertionError } from '@pyralog/base';
-import { type Codec, type DatabaseInfo, databaseKey, encodeDatabaseInfo } from '@pyralog/format';
+import {
+  type Codec,
+  type DatabaseInfo,
+  databaseKey,
+  encodeDatabaseInfo,
+  isOutcome,
+} from '@pyralog/format';
 import type { CutRule } from '@pyralog/indexing';
 import type { LogRecord, TopicPartition } from '@pyralog/log';
 import { FORMAT_HEADER } from '@pyralog/service-sequencer';
@@ -335,6 +341,19 @@ export class World {
       beliefs: this.#beliefs.get(database) ?? [],
       objects: this.bucket.changes.filter(({ key }) => key.startsWith(`${database}/`)),
     };
+  }
+
+  /** How many documents have their outcome, and transactions over partitions their end. */
+  progress(): number {
+    let count = 0;
+    for (const { name } of this.databases) {
+      this.#takeLogs(name);
+      for (const { records } of this.#logs.get(name) ?? [])
+        for (const { counts, items } of records)
+          if (counts)
+            count += items.filter((item) => isOutcome(item) || item.kind === 'end').length;
+    }
+    return count;
   }
 
   /** What is not as it is when all is quiet, or undefined. */

@@ -32,7 +32,6 @@ import {
   roughLocks,
   SCHEMA_HOME,
 } from './plan.ts';
-import { Partitions } from './testing/partitions.ts';
 import type { PartWork } from './work.ts';
 
 const P = 3;
@@ -291,37 +290,4 @@ test('T8 what two documents would lock of entities their texts show: who waits k
     }),
     { numRuns: 500 },
   );
-});
-
-test('an attribute that began since its coordinator had asked for it is retracted', () => {
-  const partitions = new Partitions(P);
-  const entity = f;
-  const retract = document([{ op: 'retract', entity, attribute: 'late' }]);
-  const offset = partitions.publish(1, retract);
-  partitions.step(1);
-  // Partition 0 says that there is no such attribute.
-  partitions.step(0);
-  partitions.publish(0, document([{ entity, late: 1 }]));
-  partitions.step(0);
-  partitions.settle();
-  expect(partitions.outcome(1, offset)?.kind).toBe('committed');
-  const facts = [...partitions.committed().values()]
-    .flat()
-    .filter((fact) => fact.entity === entity)
-    .map(({ operation, attribute }) => `${operation} ${attribute}`);
-  expect(facts).toEqual(['assert late', 'retract late']);
-});
-
-test('a compare-and-set from absent to absent fails where the attribute began meanwhile', () => {
-  const partitions = new Partitions(P);
-  const entity = f;
-  const ops = [{ op: 'cas', entity, attribute: 'late', old: null, new: null }];
-  const offset = partitions.publish(1, document(ops));
-  partitions.step(1);
-  partitions.step(0);
-  partitions.publish(0, document([{ entity, late: 1 }]));
-  partitions.step(0);
-  partitions.settle();
-  const outcome = partitions.outcome(1, offset);
-  expect(outcome?.kind === 'rejected' && outcome.rejection.code).toBe('cas-failed');
 });

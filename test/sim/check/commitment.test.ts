@@ -97,8 +97,17 @@ describe('two-phase commit', () => {
     expect(whole.open).toEqual([]);
     expect(whole.counts).toMatchObject({ begun: 1, decided: 1, prepared: 1, retries: 0 });
     expect(found([begin(1), refused, end], [prepared(1), aborted(1)])).toEqual([]);
-    const own = [begin(1), retry(1), begin(2), decided(2, 5), end];
-    expect(found(own, [prepared(1), aborted(1), prepared(2), committed(5)])).toEqual([]);
+    expect(
+      said(
+        readCommitment([
+          record(0, 1, [begin(1), retry(1)]),
+          record(1, 2, [prepared(1), aborted(1)]),
+          record(0, 3, [begin(2)]),
+          record(1, 4, [prepared(2), committed(5)]),
+          record(0, 5, [decided(2, 5), end]),
+        ]).findings,
+      ),
+    ).toEqual([]);
   });
 
   test('decides when all has been promised, and not before', () => {
@@ -111,6 +120,21 @@ describe('two-phase commit', () => {
     expect(said(readCommitment([...own(4), ...others]).findings)).toEqual([
       '0.0 is committed before attempt 1 of 1:0.0/ is promised',
     ]);
+  });
+
+  test('begins an attempt when nothing is promised of the one before', () => {
+    const check = (landedMicros: number) =>
+      said(
+        readCommitment([
+          record(0, 1, [begin(1)]),
+          record(0, 2, [retry(1)]),
+          record(0, 3, [begin(2)], { landedMicros }),
+          record(1, 4, [prepared(1)]),
+          record(1, 6, [aborted(1)]),
+        ]).findings,
+      );
+    expect(check(7)).toEqual([]);
+    expect(check(5)).toEqual(['attempt 2 of 0.0 begins while 1:0.0/ 1 is promised']);
   });
 
   test('leaves open what is not over', () => {

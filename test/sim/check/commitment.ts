@@ -26,6 +26,15 @@ interface Promised {
   readonly tx: bigint;
 }
 
+/** A promise that was made, and when it was kept or given up, in microseconds of virtual time. */
+interface PastPromise {
+  readonly name: string;
+  readonly attempt: number;
+  readonly tx: bigint;
+  readonly landedMicros: number;
+  endedMicros: number;
+}
+
 /** What happened to transactions over partitions, to be seen that everything did. */
 interface CommitmentCounts {
   begun: number;
@@ -70,7 +79,9 @@ class Reading {
   /** Open promises, by partition, transaction and part. */
   readonly #promised = new Map<string, Promised>();
   /** All that were ever made: by transaction, part and attempt. */
-  readonly #promises = new Map<string, { readonly tx: bigint; readonly landedMicros: number }>();
+  readonly #promises = new Map<string, PastPromise>();
+  readonly #begins: { readonly name: string; readonly attempt: number; readonly micros: number }[] =
+    [];
   /** Parts in force, by transaction and part. */
   readonly #inForce = new Map<string, bigint>();
   readonly #locks = new Map<number, Locks>();
@@ -95,6 +106,7 @@ class Reading {
 
   end(): Commitment {
     for (const each of this.#transactions.values()) this.#checkOutcome(each);
+    this.#checkAttempts();
     const open = [
       ...[...this.#transactions.values()]
         .filter(({ phase }) => phase !== 'ended')
@@ -132,6 +144,11 @@ class Reading {
       case 'duplicate':
         return this.#done(`${partition}.${item.offset}`);
       case 'begin':
+        this.#begins.push({
+          name: `${partition}.${item.offset}`,
+          attempt: item.attempt,
+          micros: landedMicros,
+        });
         return this.#begin(item, partition, epoch, where);
       case 'extend': {
         const begun = this.#of(`${partition}.${item.offset}`, ['preparing'], 'extended', where);
@@ -176,7 +193,8 @@ class Reading {
         const seat = `${partition}:${name}/${part}`;
         if (this.#promised.has(seat)) this.#wrong(`${where} promises ${seat} twice`);
         this.#promised.set(seat, { attempt, tx });
-        this.#promises.set(`${seat} ${attempt}`, { tx, landedMicros });
+        const endedMicros = Number.POSITIVE_INFINITY;
+        this.#promises.set(`${seat} ${attempt}`, { name, attempt, tx, landedMicros, endedMicros });
         this.#checkLocks(where, locks, name, item.locks);
         locks.add(seat, name, item.locks);
         this.counts.prepared++;
@@ -190,6 +208,8 @@ class Reading {
         if (promised === undefined)
           return this.#wrong(`${where} has ${seat} ${item.kind}, which is not promised`);
         this.#promised.delete(seat);
+        const past = this.#promises.get(`${seat} ${promised.attempt}`);
+        if (past !== undefined) past.endedMicros = landedMicros;
         locks.release(seat);
         if (item.kind === 'aborted') this.counts.aborted++;
         else if (this.#inForce.has(seat)) this.#wrong(`${where} commits ${seat} twice`);
@@ -282,6 +302,14 @@ class Reading {
       if (!parts.has(`${partition}:${rest.slice(name.length + 1)}`))
         this.#wrong(`${seat} is in force, which is no part of ${name}`);
     }
+  }
+
+  /** No attempt begins while one before is alive anywhere. */
+  #checkAttempts(): void {
+    for (const { name, attempt, micros } of this.#begins)
+      for (const [seat, promise] of this.#promises)
+        if (promise.name === name && promise.attempt < attempt && promise.endedMicros > micros)
+          this.#wrong(`attempt ${attempt} of ${name} begins while ${seat} is promised`);
   }
 
   #locksOf(partition: number): Locks {
