@@ -122,6 +122,18 @@ test('a leader that begins again hears again what its log does not have', async 
   ]);
 });
 
+test('nobody reads on for a leader that was before', async () => {
+  let arrivals = 0;
+  mailbox.onArrival = () => void arrivals++;
+  mailbox.begin(logOffset(0));
+  await quiet();
+  mailbox.begin(logOffset(0));
+  await quiet();
+  await append(message(0));
+  await quiet();
+  expect(arrivals).toBe(1);
+});
+
 test('I13 no more is read ahead than the bound, and the rest when there is room', async () => {
   const count = AHEAD + 100;
   await append(...Array.from({ length: count }, (_, no) => message(no)));
