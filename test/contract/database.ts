@@ -3,6 +3,7 @@ import { describe } from 'vitest';
 import { feedContract } from './database-feed.ts';
 import { hostContract } from './database-hosts.ts';
 import { longValueContract } from './database-long-values.ts';
+import { raceContract } from './database-races.ts';
 import { readContract } from './database-reads.ts';
 import { writeContract } from './database-writes.ts';
 
@@ -19,6 +20,7 @@ export function databaseContract(
   describe(`${name} is a host of databases`, () => {
     hostContract(make, partitions);
     writeContract(make);
+    raceContract(make);
     readContract(make);
     feedContract(make);
     longValueContract(make);
