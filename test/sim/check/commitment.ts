@@ -304,12 +304,17 @@ class Reading {
     }
   }
 
-  /** No attempt begins while one before is alive anywhere. */
+  /**
+   * No attempt begins while one before is promised anywhere. A new owner that hears old messages again promises it again,
+   * and hears next that it is over.
+   */
   #checkAttempts(): void {
     for (const { name, attempt, micros } of this.#begins)
-      for (const [seat, promise] of this.#promises)
-        if (promise.name === name && promise.attempt < attempt && promise.endedMicros > micros)
+      for (const [seat, promise] of this.#promises) {
+        if (promise.name !== name || promise.attempt >= attempt) continue;
+        if (promise.landedMicros < micros && promise.endedMicros > micros)
           this.#wrong(`attempt ${attempt} of ${name} begins while ${seat} is promised`);
+      }
   }
 
   #locksOf(partition: number): Locks {
