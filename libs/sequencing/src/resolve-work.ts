@@ -92,6 +92,7 @@ export function resolveWork(
 ): ResolvedWork {
   const { schema, tx } = context;
   const copies = copiedFacts(work, context);
+  checkHolders(work, context);
   const known = foldSchema(schema, copies);
   const resolving = {
     ...context,
@@ -170,6 +171,20 @@ function docOf({ doc }: StoredDefinition): string | undefined {
   return typeof doc === 'object' ? `\0${doc.sha256}` : doc;
 }
 
+/**
+ * Before anything is refused: who holds identity values decides which entities it is about.
+ * @throws WrongAssumption
+ */
+function checkHolders({ takes }: PartWork, { state, isNew }: WorkContext): void {
+  const wrong = new Map<string, string | undefined>();
+  for (const { claim, entity, from } of takes) {
+    if (isNew(claim)) continue;
+    const holder = holderOf(claim, state);
+    if (holder !== entity && holder !== from) wrong.set(claim, holder);
+  }
+  if (wrong.size > 0) throw new WrongAssumption(new Map(), wrong);
+}
+
 /** A definition that is taken over and changed in one transaction: what it never was here is not written. */
 function withoutPairs(
   copies: readonly StoredFact[],
@@ -229,7 +244,7 @@ interface ResolvedClaims {
   readonly needs: readonly Need[];
 }
 
-/** @throws WrongAssumption, unique-conflict */
+/** Of takes whose assumptions hold. @throws unique-conflict */
 function resolveClaims(
   work: PartWork,
   written: readonly StoredFact[],
@@ -255,19 +270,16 @@ function resolveClaims(
     const value = { type: 'string', value: holder } as const;
     facts.push({ entity: claim, attribute: HOLDER, value, tx, operation });
   };
-  const wrong = new Map<string, string | undefined>();
   for (const take of work.takes) {
     const { claim } = take;
     const holder = isNew(claim) ? undefined : holderOf(claim, state);
     if (holder === take.entity) continue;
-    if (holder !== take.from) wrong.set(claim, holder);
-    else if (holder !== undefined) {
+    if (holder !== undefined) {
       checkGivenUp(take, holder, releases.get(claim), { partition, partitions });
       say(claim, holder, 'retract');
     }
     say(claim, take.entity, 'assert');
   }
-  if (wrong.size > 0) throw new WrongAssumption(new Map(), wrong);
   const taken = new Set(work.takes.map(({ claim }) => claim));
   for (const [claim, { entity }] of releases) {
     if (!taken.has(claim) && holderOf(claim, state) === entity) say(claim, entity, 'retract');
