@@ -144,7 +144,7 @@ function keyOperations({ id, contentHash }: TransactionDocument): InputOperation
 }
 
 /** Facts in force, by entity and attribute. */
-export class Held {
+class Held {
   readonly #byEntity = new Map<string, Map<string, Value[]>>();
 
   constructor(inForce: readonly Fact[]) {

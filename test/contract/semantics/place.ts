@@ -67,7 +67,7 @@ export class Places {
 }
 
 /** Begins ids and unique texts that lie on a partition. */
-export function tagOn(partition: number, partitions: number): string {
+function tagOn(partition: number, partitions: number): string {
   for (let i = 0; ; i++) {
     const tag = `{p${i}}`;
     if (partitionOf(tag, partitions) === partition) return tag;
