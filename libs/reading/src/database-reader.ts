@@ -331,6 +331,9 @@ export class DatabaseReader {
       get closed() {
         return partitions.closed;
       },
+      get latest() {
+        return partitions.latest;
+      },
       get mode() {
         return partitions.first.schema.mode;
       },
@@ -353,10 +356,14 @@ export class DatabaseReader {
 
   /** The basis of a read of one partition. */
   #basisAt(reader: PartitionReader, options: ReadOptions): Promise<Tx> {
+    const partitions = this.#partitions;
     const { clock, requestClosed } = this.#options;
     const timed: Timed = {
       get closed() {
         return reader.closed;
+      },
+      get latest() {
+        return partitions.latest;
       },
       get mode() {
         return reader.schema.mode;

@@ -10,6 +10,8 @@ const OWN_MILLIS_MAX = 1_000;
 export interface Timed {
   /** The greatest moment that can no longer change. */
   readonly closed: Tx;
+  /** The greatest that is closed on any partition of the database. */
+  readonly latest: Tx;
   readonly mode: DatabaseMode;
   /** Resolves when `tx` is closed, the time is over or the signal aborts. */
   waitClosed(tx: Tx, timeoutMillis: number, signal?: AbortSignal): Promise<void>;
@@ -31,7 +33,12 @@ export async function basisOf(timed: Timed, clock: Clock, options: ReadOptions):
   }
   if (asOf === undefined) return timed.closed;
   if (asOf <= timed.closed) return asOf;
-  if (timed.mode === 'import') return timed.closed;
+  if (timed.mode === 'import') {
+    // Other partitions hear of the time of the data a little later.
+    const last = asOf < timed.latest ? asOf : timed.latest;
+    await until(timed, clock, last, options, 'await-timeout');
+    return asOf < timed.closed ? asOf : timed.closed;
+  }
   const ahead = asOf - clock.nowNanos();
   if (ahead > CLOCK_SKEW_MAX) {
     throw new PyralogError(

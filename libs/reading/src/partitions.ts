@@ -38,6 +38,13 @@ export class Partitions {
     return least;
   }
 
+  /** The greatest moment that can no longer change on one of them. */
+  get latest(): Tx {
+    let greatest = this.first.closed;
+    for (const { closed } of this.all) if (closed > greatest) greatest = closed;
+    return greatest;
+  }
+
   /** Resolves when `tx` is closed on all, the time is over or the signal aborts; look at {@link closed} again. */
   async waitClosed(tx: Tx, timeoutMillis: number, signal?: AbortSignal): Promise<void> {
     await Promise.all(this.all.map((each) => each.waitClosed(tx, timeoutMillis, signal)));

@@ -93,7 +93,8 @@ export async function importGit(
       attempt = run.transactions > before ? 1 : attempt + 1;
       if (!mayPass(error) || attempt >= ATTEMPTS_MAX || options.signal?.aborted === true)
         throw error;
-      await options.timers.sleep(PAUSE_MILLIS * 2 ** attempt);
+      // Nothing else may be under way that keeps the process.
+      await options.timers.sleep(PAUSE_MILLIS * 2 ** attempt, undefined, true);
     }
   }
 }
