@@ -74,18 +74,22 @@ test('a document that a producer sends by its key is done at home, with the part
     expect(partitionOfTx(tx), entity).toBe(partitionOf(entity, PARTITIONS));
 });
 
-test('I1 I2 I3 I5 I8 I9 I10 I14 partitions of a killed sequencer and of a killed indexer are taken over', async () => {
-  await using run = await begin(cluster, api, 'shared', PARTITIONS);
-  await run.load.acknowledged(SOME);
-  await eventually('the partitions are shared', async () => {
-    expect(await shareOf(sequencer, 'shared')).toBe(PARTITIONS / 2);
-    expect(await shareOf(indexer, 'shared')).toBe(PARTITIONS / 2);
-  });
-  const taken = run.load.acknowledged(1, TAKEOVER_MILLIS_MAX);
-  await sequencer.kill();
-  tell(`eight partitions: acknowledged ${Math.round(await taken)} ms after SIGKILL`);
-  await run.load.acknowledged(SOME);
-  await indexer.kill();
-  await run.load.acknowledged(SOME);
-  await run.check();
-});
+test(
+  'I1 I2 I3 I5 I8 I9 I10 I14 partitions of a killed sequencer and of a killed indexer are taken over',
+  { timeout: 300_000 },
+  async () => {
+    await using run = await begin(cluster, api, 'shared', PARTITIONS);
+    await run.load.acknowledged(SOME);
+    await eventually('the partitions are shared', async () => {
+      expect(await shareOf(sequencer, 'shared')).toBe(PARTITIONS / 2);
+      expect(await shareOf(indexer, 'shared')).toBe(PARTITIONS / 2);
+    });
+    const taken = run.load.acknowledged(1, TAKEOVER_MILLIS_MAX);
+    await sequencer.kill();
+    tell(`eight partitions: acknowledged ${Math.round(await taken)} ms after SIGKILL`);
+    await run.load.acknowledged(SOME);
+    await indexer.kill();
+    await run.load.acknowledged(SOME);
+    await run.check();
+  },
+);
