@@ -4,109 +4,57 @@ import {
   encodeFacts,
   type FoundMessage,
   type Lock,
+  type LookupMessage,
   type TransactionPart,
   type Vote,
   type VoteMessage,
 } from '@pyralog/format';
 import {
   CLOCK_SKEW_MAX,
-  intValue,
-  isClaimEntity,
   isPyralogError,
   type LogOffset,
   parseDocument,
-  partitionOf,
   type PartitionNo,
   printDocument,
   PyralogError,
-  type StoredFact,
   type TransactionDocument,
-  TX_START,
   type Tx,
   txEntity,
 } from '@pyralog/model';
-import { claimOf, type Release, type Take } from './claims.ts';
+import { Attempts } from './attempts.ts';
 import { type Need as MemoryNeed, NotLoaded } from './current-state.ts';
 import type { Desk } from './desk.ts';
-import { Doubts } from './doubts.ts';
 import { decodeHints, HintsSoFar } from './hints.ts';
-import { type Holder, isOlder, LockTable } from './locks.ts';
+import { least, Line, newWaiting, RESEND_NANOS, WAIT_NANOS_MAX, type Waiting } from './line.ts';
+import { type Holder, isOlder, type LockTable } from './locks.ts';
 import { NO_CONTENTS } from './long-values.ts';
+import { effortOf } from './outcome.ts';
+import { isSettled, notGivenUp, partsOf, withStart } from './parts.ts';
 import {
   claimLocks,
   foreignIdentities,
-  holderNamed,
   keyLock,
   locksOf,
   plan,
   type Plan,
   roughLocks,
   SCHEMA_HOME,
-  uniqueConflict,
 } from './plan.ts';
-import { effortOf } from './outcome.ts';
-import { quoted } from './refusals.ts';
-import { firstWithKey, inCanonicalOrder, rejectionOf } from './resolve.ts';
-import { type Key, type Need, type ResolvedWork, resolveWork } from './resolve-work.ts';
+import { clocksApart, tooMany, unanswered, waitedTooLong } from './refusals.ts';
+import { firstWithKey, rejectionOf } from './resolve.ts';
+import { type Key, type ResolvedWork, resolveWork } from './resolve-work.ts';
 import { stamped } from './stamped.ts';
 import { timeRefusal } from './times.ts';
-import { type Begun, idText, partText, type TransactionTable } from './transaction-table.ts';
+import { idText, partText, type TransactionTable } from './transaction-table.ts';
 import { AT_COORDINATOR, cellOf, type CoordinatorState, perform } from './transition-tables.ts';
-import { decodeWork, encodeWork, type PartWork } from './work.ts';
 
 /** Documents that may wait for others (I13). */
 const LINE_MAX = 10_000;
 /** Documents of an imported stream whose state is had in memory before their turn. */
 const ARRIVALS_AHEAD = 256;
-/** How long a document may wait before it is refused, and how long participants may be asked, in nanoseconds. */
-const WAIT_NANOS_MAX = 10_000_000_000n;
-/** After an attempt that had to give way: doubles with every one. */
+/** After an attempt that had to give way, in nanoseconds: doubles with every one. */
 const BACKOFF_NANOS = 1_000_000n;
 const BACKOFF_DOUBLINGS_MAX = 8;
-/** What was not answered is sent again after this long. */
-const RESEND_NANOS = 500_000_000n;
-
-/** A document that waits for its turn. It holds nothing. */
-interface Waiting {
-  readonly holder: Holder;
-  readonly offset: LogOffset;
-  readonly document: TransactionDocument;
-  readonly hints: HintsSoFar;
-  /** When it came, by the wall clock. */
-  readonly since: bigint;
-  readonly notBefore: bigint;
-  /** Why it may not have the time that it asks for; a duplicate is told of the first all the same. */
-  readonly refusal: PyralogError | undefined;
-  readonly doubts: Doubts;
-  /** Attempts before. */
-  readonly attempts: number;
-  /** When others were asked for what it needs to know. */
-  askedAt: bigint | undefined;
-  /** What was in the way when it was planned last: while it is, nothing is to be planned. */
-  blocked: readonly Lock[] | undefined;
-}
-
-/** What a coordinator knows of an attempt besides the log: lost with it, and found out again. */
-interface Attempt {
-  readonly document: TransactionDocument;
-  readonly hints: HintsSoFar;
-  readonly since: bigint;
-  /** Of the parts that are promised, by name. */
-  readonly votes: Map<string, { readonly tx: Tx; readonly needs: readonly Release[] }>;
-  /** What parts were refused for, by name. */
-  readonly rejections: Map<string, PyralogError>;
-  /** Parts that have done what was decided. */
-  readonly dones: Set<string>;
-  readonly ids: ReadonlyMap<string, string>;
-  /** Unique values at home here, for what a refusal says. */
-  readonly takes: readonly Take[];
-  /** It goes by who holds values elsewhere, which may be otherwise. */
-  readonly isDoubtful: boolean;
-  /** When participants were told something last. */
-  sentAt: bigint;
-  /** Of this attempt, when it began. */
-  readonly begunAt: bigint;
-}
 
 /**
  * Takes the documents of a partition in the order of their age, does those that concern it alone, and coordinates the
@@ -120,17 +68,12 @@ export class Coordinator {
   readonly #waitingParts: LockTable;
   /** In import mode, one after the other. */
   readonly #arrivals: { readonly offset: LogOffset; readonly document: TransactionDocument }[] = [];
-  #line: Waiting[] = [];
-  readonly #inLine = new Map<LogOffset, Waiting>();
-  /** What those in line are going to lock. */
-  readonly lineLocks: LockTable = new LockTable();
-  readonly #attempts = new Map<LogOffset, Attempt>();
+  readonly #line = new Line();
+  readonly #attempts: Attempts;
   /** Something was released, or learned: all in line are to be looked at again. */
   #changed = false;
   /** Own locks were released: parts of others may wait for them. */
   #isReleased = false;
-  /** When that is so without an event. */
-  #due: bigint | undefined;
   /** What was not in memory when a document was looked at. */
   #wanted: MemoryNeed[] = [];
 
@@ -138,6 +81,12 @@ export class Coordinator {
     this.#desk = desk;
     this.#table = table;
     this.#waitingParts = waitingParts;
+    this.#attempts = new Attempts(desk, table);
+  }
+
+  /** What those in line are going to lock. */
+  get lineLocks(): LockTable {
+    return this.#line.locks;
   }
 
   /** The least offset of a document that has neither outcome nor begin. */
@@ -186,7 +135,7 @@ export class Coordinator {
   /** When something is due without an event: a pause, a time limit, or a message to be sent again. */
   nextDue(): bigint | undefined {
     if (this.#wanted.length > 0) return this.#desk.elapsed;
-    let due = this.#due;
+    let { due } = this.#line;
     for (const [offset, { sentAt, begunAt }] of this.#attempts) {
       due = least(due, sentAt + RESEND_NANOS);
       if (cellOf(AT_COORDINATOR, 'unanswered', this.#stateOf(offset)) !== 'ignored')
@@ -202,26 +151,20 @@ export class Coordinator {
         ...parseDocument(begun.document),
         contentHash: begun.contentHash,
       };
-      const { elapsed: now } = this.#desk;
-      this.#attempts.set(offset, {
+      this.#attempts.start(offset, {
         document,
         hints: new HintsSoFar(),
-        since: now,
-        votes: new Map(),
-        rejections: new Map(),
-        dones: new Set(),
+        since: this.#desk.elapsed,
         ids: new Map(),
         takes: [],
         isDoubtful: true,
-        sentAt: now,
-        begunAt: now,
       });
       perform(AT_COORDINATOR, 'takeover', begun.phase, {
-        ask: () => this.#askAll(offset),
-        tell: () => this.#tellAll(offset),
+        ask: () => this.#attempts.askAll(offset),
+        tell: () => this.#attempts.tellAll(offset),
         'keep place and tell': () => {
-          this.#keepPlace(begun.holder, document);
-          this.#tellAll(offset);
+          this.#line.keepPlace(begun.holder, document);
+          this.#attempts.tellAll(offset);
         },
       });
     }
@@ -259,19 +202,20 @@ export class Coordinator {
   /** Looks at time limits, and at those whose time has come. */
   look(): void {
     const { elapsed: now } = this.#desk;
-    if (this.#wanted.length > 0 || (this.#due !== undefined && now >= this.#due))
-      this.#changed = true;
+    const { due } = this.#line;
+    if (this.#wanted.length > 0 || (due !== undefined && now >= due)) this.#changed = true;
     this.#wanted = [];
     for (const [offset, attempt] of this.#attempts) {
       if (now - attempt.begunAt >= WAIT_NANOS_MAX) {
         perform(AT_COORDINATOR, 'unanswered', this.#stateOf(offset), {
-          refuse: () => this.#refuse(offset, unanswered(this.#unanswered(offset))),
+          refuse: () =>
+            this.#refuse(offset, unanswered(this.#attempts.unanswered(offset), WAIT_NANOS_MAX)),
         });
       }
       if (now - attempt.sentAt < RESEND_NANOS) continue;
       perform(AT_COORDINATOR, 'resend due', this.#stateOf(offset), {
-        ask: () => this.#askAll(offset),
-        tell: () => this.#tellAll(offset),
+        ask: () => this.#attempts.askAll(offset),
+        tell: () => this.#attempts.tellAll(offset),
       });
     }
   }
@@ -281,7 +225,7 @@ export class Coordinator {
     const { vote } = message;
     const { offset } = message.id;
     const state = this.#stateOf(offset);
-    if (this.#isOfOtherAttempt(message)) {
+    if (this.#attempts.isOfOther(message)) {
       perform(AT_COORDINATOR, 'other attempt', state, {});
       return;
     }
@@ -312,13 +256,13 @@ export class Coordinator {
   /** A participant has done what was decided of its part. */
   done(message: DoneMessage): void {
     const { offset } = message.id;
-    const event = this.#isOfOtherAttempt(message) ? 'other attempt' : 'done';
+    const event = this.#attempts.isOfOther(message) ? 'other attempt' : 'done';
     perform(AT_COORDINATOR, event, this.#stateOf(offset), {
       'note, then wait': () => {
-        if (this.#haveAllDone(message)) this.#waitAgain(offset);
+        if (this.#attempts.haveAllDone(message)) this.#waitAgain(offset);
       },
       'note, then end': () => {
-        if (this.#haveAllDone(message)) this.#end(offset);
+        if (this.#attempts.haveAllDone(message)) this.#end(offset);
       },
     });
   }
@@ -327,7 +271,7 @@ export class Coordinator {
   found({ id, clock, hints }: FoundMessage): void {
     perform(AT_COORDINATOR, 'found', this.#stateOf(id.offset), {
       learn: () => {
-        const waiting = must(this.#inLine.get(id.offset), 'it is in line');
+        const waiting = must(this.#line.get(id.offset), 'it is in line');
         // What goes by it comes after it.
         this.#desk.raise(clock);
         const told = decodeHints(hints);
@@ -359,7 +303,7 @@ export class Coordinator {
     const refusal = timeRefusal(document, desk.schema.mode, desk.last, desk.now);
     const start = desk.tick(refusal === undefined ? document.at : undefined);
     const id = { coordinator: desk.partition, offset };
-    const waiting: Waiting = {
+    const waiting = newWaiting({
       holder: { id: idText(id), start },
       offset,
       document,
@@ -367,41 +311,18 @@ export class Coordinator {
       since: desk.elapsed,
       notBefore: desk.elapsed,
       refusal,
-      doubts: new Doubts(),
       attempts: 0,
-      askedAt: undefined,
-      blocked: undefined,
-    };
-    if (this.#try(waiting, true)) return;
-    this.#line.push(waiting);
-    this.#inLine.set(offset, waiting);
-    this.#due = least(this.#due, this.#dueOf(waiting));
-  }
-
-  /** Those behind it keep their order, though it holds nothing until it is back in line. */
-  #keepPlace(holder: Holder, document: TransactionDocument): void {
-    this.lineLocks.add(holder, holder.id, roughLocks(document));
+    });
+    if (!this.#try(waiting, true)) this.#line.push(waiting, desk.elapsed);
   }
 
   #lookAtAll(): void {
-    this.lineLocks.clear();
+    this.#line.locks.clear();
     for (const [offset, { document }] of this.#attempts) {
       const begun = this.#table.begun.get(offset);
-      if (begun?.phase === 'retrying') this.#keepPlace(begun.holder, document);
+      if (begun?.phase === 'retrying') this.#line.keepPlace(begun.holder, document);
     }
-    this.#line = this.#line.filter((waiting) => {
-      if (!this.#turn(waiting)) return true;
-      this.#inLine.delete(waiting.offset);
-      return false;
-    });
-    this.#due = undefined;
-    for (const waiting of this.#line) this.#due = least(this.#due, this.#dueOf(waiting));
-  }
-
-  #dueOf({ notBefore, since, askedAt }: Waiting): bigint {
-    let due = since + WAIT_NANOS_MAX;
-    if (notBefore > this.#desk.elapsed) due = least(due, notBefore);
-    return askedAt === undefined ? due : least(due, askedAt + RESEND_NANOS);
+    this.#line.keep((waiting) => !this.#turn(waiting), this.#desk.elapsed);
   }
 
   /** @returns whether the document is done or begun */
@@ -412,7 +333,7 @@ export class Coordinator {
       case 'try':
         return this.#try(waiting, false);
       case 'reject':
-        this.#reject(waiting.offset, waitedTooLong());
+        this.#reject(waiting.offset, waitedTooLong(WAIT_NANOS_MAX));
         return true;
     }
   }
@@ -422,12 +343,12 @@ export class Coordinator {
     try {
       const locks = this.#tryOrThrow(waiting, isFresh);
       if (locks === undefined) return true;
-      this.lineLocks.add(waiting.holder, waiting.holder.id, locks);
+      this.#line.locks.add(waiting.holder, waiting.holder.id, locks);
       return false;
     } catch (error) {
       if (error instanceof NotLoaded) {
         // What was heard in this step shows what else is needed: the next one has it.
-        this.#keepPlace(waiting.holder, waiting.document);
+        this.#line.keepPlace(waiting.holder, waiting.document);
         this.#wanted.push(error.need);
         return false;
       }
@@ -439,6 +360,7 @@ export class Coordinator {
   /** @returns what it will lock, where it has to wait */
   #tryOrThrow(waiting: Waiting, isFresh: boolean): readonly Lock[] | undefined {
     const { document, holder, offset, blocked } = waiting;
+    waiting.isAsking = false;
     // To plan it is much more, and many may wait for one.
     if (blocked !== undefined && this.#isBlocked(holder, blocked)) return blocked;
     const rough = roughLocks(document);
@@ -454,7 +376,7 @@ export class Coordinator {
     if (waiting.refusal !== undefined) throw waiting.refusal;
     const { doubts, hints } = waiting;
     if (doubts.isWaiting) {
-      this.#askHolders(waiting);
+      this.#askForHolders(waiting);
       return rough;
     }
     const confirmed = doubts.takeConfirmed(hints);
@@ -469,7 +391,7 @@ export class Coordinator {
       if (foreign.size === 0) throw error;
       doubts.note(error, foreign, hints);
       waiting.askedAt = undefined;
-      this.#askHolders(waiting);
+      this.#askForHolders(waiting);
       return rough;
     }
   }
@@ -480,7 +402,7 @@ export class Coordinator {
     const desk = this.#desk;
     const planned = this.#plan(waiting, holder.start);
     if (planned.kind === 'lookup') {
-      this.#ask(waiting, planned.attributes);
+      this.#askForAttributes(waiting, planned.attributes);
       return rough;
     }
     const locks = locksOf(planned.own, document.id, desk.schema);
@@ -500,7 +422,7 @@ export class Coordinator {
   }
 
   #isBlocked({ id }: Holder, locks: readonly Lock[]): boolean {
-    return this.lineLocks.blocks(id, locks) || this.#table.locks.blocks(id, locks);
+    return this.#line.locks.blocks(id, locks) || this.#table.locks.blocks(id, locks);
   }
 
   #plan({ document, hints }: Waiting, start: Tx): Plan {
@@ -544,7 +466,7 @@ export class Coordinator {
     const contents = desk.contentsOf(facts);
     const effort = { attempts: waiting.attempts + 1, waitedNanos, askedNanos: 0n };
     desk.tell(offset, { kind: 'committed', tx, facts, ids, participants: [], contents, effort });
-    this.#attempts.delete(offset);
+    this.#attempts.forget(offset);
   }
 
   #begin(
@@ -571,67 +493,50 @@ export class Coordinator {
       facts: encodeFacts(written),
       locks,
     });
-    this.#attempts.set(offset, {
-      document,
-      hints,
-      since,
-      votes: new Map(),
-      rejections: new Map(),
-      dones: new Set(),
-      ids,
-      takes: own.takes,
-      isDoubtful: ids.size > 0,
-      sentAt: now,
-      begunAt: now,
-    });
-    this.#askAll(offset);
+    const [takes, isDoubtful] = [own.takes, ids.size > 0];
+    this.#attempts.start(offset, { document, hints, since, ids, takes, isDoubtful });
+    this.#attempts.askAll(offset);
   }
 
-  #notePromise(
-    { id: { offset }, part, from }: VoteMessage,
-    { tx, needs }: Vote & { readonly kind: 'prepared' },
-  ): void {
-    const releases = needs.flatMap(({ content }) => decodeWork(content).releases);
-    const name = partText({ partition: from, name: part });
-    const { votes, rejections } = this.#attemptOf(offset);
-    votes.set(name, { tx, needs: releases });
-    rejections.delete(name);
-    if (rejections.size === 0) this.#extend(offset, needs);
+  #notePromise(message: VoteMessage, { tx, needs }: Vote & { readonly kind: 'prepared' }): void {
+    const { offset } = message.id;
+    this.#attempts.notePromise(message, tx, needs);
+    if (this.#attempts.of(offset).rejections.size === 0) this.#extend(offset, needs);
     this.#decideIfAll(offset);
   }
 
-  #noteRejection({ id: { offset }, part, from }: VoteMessage, error: PyralogError): void {
-    this.#attemptOf(offset).rejections.set(partText({ partition: from, name: part }), error);
-    this.#decideIfAll(offset);
+  #noteRejection(message: VoteMessage, error: PyralogError): void {
+    this.#attempts.noteRejection(message, error);
+    this.#decideIfAll(message.id.offset);
   }
 
   /** The attempt is over: nothing is locked while others are told (protocol 1.5.3). */
   #giveWay(offset: LogOffset, { clock, hints }: Vote & { readonly kind: 'retry' }): void {
-    const { holder, attempt } = this.#begunOf(offset);
-    const state = this.#attemptOf(offset);
+    const { holder, attempt } = this.#attempts.begunOf(offset);
+    const state = this.#attempts.of(offset);
     this.#desk.raise(clock);
     state.hints.add(decodeHints(hints));
     this.#desk.emit({ kind: 'retry', offset, attempt });
-    this.#keepPlace(holder, state.document);
+    this.#line.keepPlace(holder, state.document);
     this.#changed = true;
     this.#isReleased = true;
-    this.#tellAll(offset);
+    this.#attempts.tellAll(offset);
   }
 
   /** Adds the parts that a vote has discovered. */
   #extend(offset: LogOffset, needs: readonly TransactionPart[]): void {
     for (const part of needs) {
-      const begun = this.#begunOf(offset);
-      if (begun.parts.has(partText(part)) || takesAny(begun.parts.values(), part)) continue;
-      if (part.partition === this.#desk.partition && writes(begun, part.name)) continue;
+      const begun = this.#attempts.begunOf(offset);
+      if (begun.parts.has(partText(part)) || isSettled(begun, part, this.#desk.partition)) continue;
       this.#desk.emit({ kind: 'extend', offset, part });
-      this.#prepare(this.#begunOf(offset), part);
+      this.#attempts.ask(offset, part);
     }
   }
 
   #decideIfAll(offset: LogOffset): void {
-    const begun = this.#begunOf(offset);
-    const { votes, rejections, document, ids, takes, isDoubtful } = this.#attemptOf(offset);
+    const begun = this.#attempts.begunOf(offset);
+    const attempt = this.#attempts.of(offset);
+    const { votes, rejections, document, ids, isDoubtful } = attempt;
     const [rejection] = rejections.values();
     // Who knows better than this partition whose entities these are has yet to speak.
     const isAll = [...begun.parts.keys()].every((name) => votes.has(name) || rejections.has(name));
@@ -643,7 +548,7 @@ export class Coordinator {
       if (vote.tx > greatest) greatest = vote.tx;
     }
     const desk = this.#desk;
-    const taken = this.#notGivenUp(begun, votes, takes);
+    const taken = notGivenUp(begun, attempt, desk);
     if (taken !== undefined) return this.#refuse(offset, taken);
     if (desk.schema.mode === 'live' && greatest > desk.now + CLOCK_SKEW_MAX)
       return this.#refuse(offset, clocksApart(greatest - desk.now));
@@ -655,268 +560,99 @@ export class Coordinator {
     const others = new Set(Array.from(begun.parts.values(), ({ partition }) => partition));
     others.delete(desk.partition);
     const participants = [...others].toSorted((a, b) => a - b);
-    const { attempt, begunAt } = begun;
-    const when = { attempt, start: begun.holder.start, begun: begunAt, tx };
+    const when = { attempt: begun.attempt, start: begun.holder.start, begun: begun.begunAt, tx };
     const effort = effortOf(when, desk.schema.mode);
     desk.emit({ kind: 'decided', offset, ...when, participants, facts });
     const contents = NO_CONTENTS;
     desk.tell(offset, { kind: 'committed', tx, facts, ids, participants, contents, effort });
     this.#changed = true;
     this.#isReleased = true;
-    this.#tellAll(offset);
-  }
-
-  /** Why a value that is taken from an entity that lies elsewhere stays with it: nothing here or there gives it up. */
-  #notGivenUp(
-    begun: Begun,
-    votes: Attempt['votes'],
-    takes: readonly Take[],
-  ): PyralogError | undefined {
-    const { partition, partitions } = this.#desk;
-    const given = new Set<string>();
-    for (const { needs } of votes.values())
-      for (const { claim, entity } of needs) given.add(`${claim} ${entity}`);
-    const own = stamped(begun.facts, begun.holder.start, begun.holder.start);
-    for (const { attribute, value, entity, operation } of own) {
-      if (operation === 'retract' && this.#desk.schema.attribute(attribute)?.unique !== undefined)
-        given.add(`${claimOf(attribute, value).claim} ${entity}`);
-    }
-    const isKept = (claim: string, holder: string, home: PartitionNo): boolean =>
-      partitionOf(holder, partitions) !== home && !given.has(`${claim} ${holder}`);
-    for (const { entity, value, operation } of own) {
-      if (operation !== 'retract' || !isClaimEntity(entity)) continue;
-      if (own.every((fact) => fact.entity !== entity || fact.operation === 'retract')) continue;
-      const holder = holderNamed(value);
-      if (!isKept(entity, holder, partition)) continue;
-      const taker = takes.find(({ claim }) => claim === entity);
-      return taker === undefined ? stillHeld(holder) : uniqueConflict(taker, taker.entity, holder);
-    }
-    for (const { partition: home, content } of begun.parts.values()) {
-      for (const take of decodeWork(content).takes)
-        if (take.from !== undefined && isKept(take.claim, take.from, home))
-          return uniqueConflict(take, take.entity, take.from);
-    }
-    return undefined;
+    this.#attempts.tellAll(offset);
   }
 
   #refuse(offset: LogOffset, error: unknown): void {
-    const { attempt } = this.#begunOf(offset);
+    const { attempt } = this.#attempts.begunOf(offset);
     const rejection = rejectionOf(error);
     this.#desk.emit({ kind: 'refused', offset, attempt, rejection });
     this.#desk.tell(offset, { kind: 'rejected', rejection });
     this.#changed = true;
     this.#isReleased = true;
-    this.#tellAll(offset);
+    this.#attempts.tellAll(offset);
   }
 
   #reject(offset: LogOffset, error: unknown): void {
     const rejection = rejectionOf(error);
     this.#desk.emit({ kind: 'rejected', offset, rejection });
     this.#desk.tell(offset, { kind: 'rejected', rejection });
-    this.#attempts.delete(offset);
-  }
-
-  /** Notes what a participant has done. @returns whether that was the last of them */
-  #haveAllDone({ id: { offset }, part, from }: DoneMessage): boolean {
-    const { dones } = this.#attemptOf(offset);
-    dones.add(partText({ partition: from, name: part }));
-    for (const name of this.#begunOf(offset).parts.keys()) if (!dones.has(name)) return false;
-    return true;
+    this.#attempts.forget(offset);
   }
 
   #end(offset: LogOffset): void {
     this.#desk.emit({ kind: 'end', offset });
-    this.#attempts.delete(offset);
+    this.#attempts.forget(offset);
     this.#changed = true;
   }
 
   /** Back in line, as old as it was. */
   #waitAgain(offset: LogOffset): void {
-    const { holder, attempt } = this.#begunOf(offset);
-    const state = this.#attemptOf(offset);
+    const { holder, attempt } = this.#attempts.begunOf(offset);
+    const state = this.#attempts.of(offset);
     this.#table.waits(offset);
     const pause = BACKOFF_NANOS << BigInt(Math.min(attempt, BACKOFF_DOUBLINGS_MAX));
     const { elapsed: now } = this.#desk;
-    const waiting: Waiting = {
-      holder,
-      offset,
-      document: state.document,
-      hints: state.hints,
-      since: state.since,
-      notBefore: state.hints.isNew ? now : now + pause,
-      refusal: undefined,
-      doubts: new Doubts(),
-      attempts: attempt,
-      askedAt: undefined,
-      blocked: undefined,
-    };
-    this.#line.push(waiting);
-    this.#inLine.set(offset, waiting);
+    this.#line.insert(
+      newWaiting({
+        holder,
+        offset,
+        document: state.document,
+        hints: state.hints,
+        since: state.since,
+        notBefore: state.hints.isNew ? now : now + pause,
+        refusal: undefined,
+        attempts: attempt,
+      }),
+    );
     state.hints.isNew = false;
-    this.#attempts.delete(offset);
-    this.#line.sort((a, b) => (isOlder(a.holder, b.holder) ? -1 : 1));
+    this.#attempts.forget(offset);
     this.#changed = true;
   }
 
-  /** Asks every participant that has not voted. */
-  #askAll(offset: LogOffset): void {
-    const begun = this.#begunOf(offset);
-    const state = this.#attemptOf(offset);
-    state.sentAt = this.#desk.elapsed;
-    for (const [name, part] of begun.parts) if (!state.votes.has(name)) this.#prepare(begun, part);
+  #askForAttributes(waiting: Waiting, attributes: readonly string[]): void {
+    if (this.#isToAsk(waiting)) this.#ask(waiting, SCHEMA_HOME, { attributes, claims: [] });
   }
 
-  /** Tells what became of the attempt to every participant that has not said that it knows. */
-  #tellAll(offset: LogOffset): void {
-    const { id, parts, attempt, tx } = this.#begunOf(offset);
-    const state = this.#attemptOf(offset);
-    state.sentAt = this.#desk.elapsed;
-    for (const [name, part] of parts) {
-      if (state.dones.has(name)) continue;
-      const about = { id, part: part.name, attempt };
-      this.#desk.send(part.partition, { kind: 'decision', ...about, tx });
-    }
-  }
-
-  #prepare({ id, attempt, holder }: Begun, { partition, name, content }: TransactionPart): void {
-    const { at } = this.#attemptOf(id.offset).document;
-    const about = { id, part: name, attempt };
-    this.#desk.send(partition, { kind: 'prepare', ...about, start: holder.start, at, content });
-  }
-
-  #ask(waiting: Waiting, attributes: readonly string[]): void {
-    const { elapsed: now, partition } = this.#desk;
-    if (waiting.askedAt !== undefined && now - waiting.askedAt < RESEND_NANOS) return;
-    waiting.askedAt = now;
-    const id = { coordinator: partition, offset: waiting.offset };
-    this.#desk.send(SCHEMA_HOME, { kind: 'lookup', id, attributes, claims: [] });
-  }
-
-  #askHolders(waiting: Waiting): void {
-    const { now, partition } = this.#desk;
-    if (waiting.askedAt !== undefined && now - waiting.askedAt < RESEND_NANOS) return;
-    waiting.askedAt = now;
-    const id = { coordinator: partition, offset: waiting.offset };
+  #askForHolders(waiting: Waiting): void {
+    if (!this.#isToAsk(waiting)) return;
     for (const [home, claims] of waiting.doubts.unanswered)
-      this.#desk.send(home, { kind: 'lookup', id, attributes: [], claims });
+      this.#ask(waiting, home, { attributes: [], claims });
   }
 
-  #unanswered(offset: LogOffset): readonly PartitionNo[] {
-    const { votes } = this.#attemptOf(offset);
-    const { parts } = this.#begunOf(offset);
-    const missing = new Set<PartitionNo>();
-    for (const [name, { partition }] of parts) if (!votes.has(name)) missing.add(partition);
-    return [...missing];
+  /** Its turn ends for an answer. @returns whether that was not asked for just now */
+  #isToAsk(waiting: Waiting): boolean {
+    waiting.isAsking = true;
+    const { askedAt } = waiting;
+    return askedAt === undefined || this.#desk.elapsed - askedAt >= RESEND_NANOS;
+  }
+
+  #ask(
+    waiting: Waiting,
+    home: PartitionNo,
+    question: Pick<LookupMessage, 'attributes' | 'claims'>,
+  ): void {
+    const { elapsed, partition } = this.#desk;
+    waiting.askedAt = elapsed;
+    const id = { coordinator: partition, offset: waiting.offset };
+    this.#desk.send(home, { kind: 'lookup', id, ...question });
   }
 
   #stateOf(offset: LogOffset): CoordinatorState {
     const begun = this.#table.begun.get(offset);
     if (begun !== undefined) return begun.phase;
-    return this.#inLine.has(offset) ? 'line' : 'none';
+    return this.#line.get(offset) !== undefined ? 'line' : 'none';
   }
-
-  #isOfOtherAttempt({ id, attempt }: VoteMessage | DoneMessage): boolean {
-    const begun = this.#table.begun.get(id.offset);
-    return begun !== undefined && begun.attempt !== attempt;
-  }
-
-  #begunOf(offset: LogOffset): Begun {
-    return must(this.#table.begun.get(offset), 'it was begun');
-  }
-
-  #attemptOf(offset: LogOffset): Attempt {
-    return must(this.#attempts.get(offset), 'what is open is gone on with');
-  }
-}
-
-function least(a: bigint | undefined, b: bigint): bigint {
-  return a === undefined || b < a ? b : a;
-}
-
-/** What new ids are made of, so that they can be told again. */
-function withStart(facts: readonly StoredFact[], start: Tx): readonly StoredFact[] {
-  const entity = txEntity(start);
-  const value = intValue(start);
-  const said: StoredFact = { entity, attribute: TX_START, value, tx: start, operation: 'assert' };
-  return inCanonicalOrder([...facts, said]);
 }
 
 /** Without the document's own entity and those that begin with it. @param tx as the transaction is called until it has its own */
 function keyOf({ id, contentHash }: TransactionDocument, tx: Tx): Key | undefined {
   return id === undefined ? undefined : { id, contentHash, entity: txEntity(tx) };
-}
-
-/** The parts of other partitions, and of those whose unique values are given up here. */
-function partsOf(
-  others: ReadonlyMap<PartitionNo, PartWork>,
-  needs: readonly Need[],
-): TransactionPart[] {
-  const parts = Array.from(others, ([partition, work]) => ({
-    partition,
-    name: '',
-    content: encodeWork(work),
-  }));
-  const more = needs.map(({ home, release }) => ({
-    partition: home,
-    name: release.claim,
-    content: encodeWork({ releases: [release] }),
-  }));
-  const taken = new Set(
-    Array.from(others.values()).flatMap(({ takes }) => takes.map(({ claim }) => claim)),
-  );
-  return [...parts, ...more.filter(({ name }) => !taken.has(name))];
-}
-
-/** Whether the value that a part would give up is taken by another: then that one settles it. */
-function takesAny(parts: Iterable<TransactionPart>, { partition, name }: TransactionPart): boolean {
-  for (const part of parts) {
-    if (part.partition !== partition || part.name !== '') continue;
-    if (decodeWork(part.content).takes.some(({ claim }) => claim === name)) return true;
-  }
-  return false;
-}
-
-/** Whether the coordinator's own part settles a claim. */
-function writes({ facts, holder }: Begun, claim: string): boolean {
-  return stamped(facts, holder.start, holder.start).some(({ entity }) => entity === claim);
-}
-
-function stillHeld(holder: string): PyralogError {
-  return new PyralogError(
-    'unique-conflict',
-    `A unique value that the transaction takes belongs to ${quoted(holder)}, which does not give it up.`,
-    { extra: { owner: holder } },
-  );
-}
-
-function tooMany(waiting: number): PyralogError {
-  return new PyralogError(
-    'busy',
-    `${waiting} transactions wait for others on this partition, which is the bound.`,
-    { hint: 'Send the transaction again after a pause.' },
-  );
-}
-
-function waitedTooLong(): PyralogError {
-  return new PyralogError(
-    'busy',
-    `The transaction has waited ${WAIT_NANOS_MAX / 1_000_000_000n} s for others that use the same entities.`,
-    { hint: 'Send it again. Transactions that are not decided for long are shown by the status.' },
-  );
-}
-
-function unanswered(partitions: readonly PartitionNo[]): PyralogError {
-  return new PyralogError(
-    'busy',
-    `The transaction needs ${partitions.map((each) => `partition ${each}`).join(', ')}, and nothing was heard from there for ${WAIT_NANOS_MAX / 1_000_000_000n} s.`,
-    { hint: 'Nothing was written. Send it again when the sequencers of these partitions run.' },
-  );
-}
-
-function clocksApart(nanos: bigint): PyralogError {
-  return new PyralogError(
-    'clock-ahead',
-    `The clock of another partition is ${nanos / 1_000_000n} ms ahead of this one's.`,
-    { hint: 'Nothing was written. Have the clocks of all sequencers set by one source.' },
-  );
 }

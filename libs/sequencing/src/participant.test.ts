@@ -61,6 +61,37 @@ test('T10 a document that gave way to a waiting part goes on when that is refuse
   expect(story(2, third)).toEqual(['begin', 'decided', 'end']);
 });
 
+test('T6 a part that is promised again on the way to its end is given up before the next attempt is heard of', () => {
+  // In line, for it asks the first partition, where that is not heard: nothing of it is in the log.
+  partitions.publish(1, document({ entity: a, x: 1 }, { entity: a, later: 1 }));
+  partitions.step(1, {}, () => ({ atOnce: 0, late: 0 }));
+  partitions.now += 1_000_000n;
+  const younger = partitions.publish(0, document({ entity: f, x: 2 }, { entity: a, x: 2 }));
+  // It is asked for, refused and given up, of which nothing is in the log of the participant either.
+  for (const p of [0, 1, 0, 1, 0]) partitions.step(p);
+  expect(story(0, younger)).toEqual(['begin', 'retry']);
+  partitions.kill(1);
+  partitions.step(1, { inputs: 0, messages: 1 });
+  partitions.now += 5_000_000n;
+  partitions.step(0);
+  expect(story(0, younger)).toEqual(['begin', 'retry', 'begin']);
+  expect(partStory(1, younger)).toEqual(['prepared']);
+  partitions.settle();
+  expect(story(0, younger).slice(-2)).toEqual(['decided', 'end']);
+  expect(partStory(1, younger)).toEqual(['prepared', 'aborted', 'prepared', 'committed']);
+  expect(partitions.sequencer(1).waiting).toEqual({ documents: 0, begun: 0, prepared: 0 });
+});
+
+/** Kinds of the items about a part of the first partition's document in the log of a participant. */
+function partStory(p: number, offset: number): readonly string[] {
+  return partitions.log(p).flatMap((record) => {
+    if (record.kind === 'epoch') return [];
+    return record.items.flatMap((item) =>
+      'id' in item && item.id.coordinator === 0 && item.id.offset === offset ? item.kind : [],
+    );
+  });
+}
+
 /** An operation that does not hold. */
 function failing(entity: string | undefined): object {
   return { op: 'cas', entity, attribute: 'x', old: 5, new: 6 };

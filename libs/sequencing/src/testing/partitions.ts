@@ -10,6 +10,7 @@ import {
   isInForce,
   isOutcome,
   type Item,
+  type PartAttempt,
 } from '@pyralog/format';
 import {
   type DatabaseSettings,
@@ -26,9 +27,13 @@ import {
 import type { Need, NeedAnswer } from '../current-state.ts';
 import type { Outcome } from '../outcome.ts';
 import { PartitionSequencer, type Sent, type Told } from '../partition-sequencer.ts';
+import { preparedText } from '../transaction-table.ts';
 import { Overtaking } from './overtaking.ts';
 import { Promises } from './promises.ts';
 import { START } from './sequence.ts';
+
+/** So many steps may have to load what the one before has asked for. */
+const IN_VAIN_MAX = 10;
 
 /** What the topics of one partition hold, and who leads it. */
 interface Partition {
@@ -40,6 +45,8 @@ interface Partition {
   nextMessage: number;
   epochs: number;
   overtaking: Overtaking;
+  /** Steps in a row of which nothing came, though they were due. */
+  inVain: number;
 }
 
 /** What a step takes, and how it ends. */
@@ -77,7 +84,7 @@ export class Partitions {
   /** By partition and offset: when the document was published, and when the log had its outcome. */
   readonly publishedAt: Map<string, bigint> = new Map();
   readonly decidedAt: Map<string, bigint> = new Map();
-  readonly #promises = new Promises();
+  readonly #promises = new Promises((p, about) => this.#isToldOf(p, about));
   /** Of what is in force, in the order in which it came. */
   readonly #counts: { readonly tx: Tx; readonly facts: number }[] = [];
   /** Messages that are still on their way, whoever sent them. */
@@ -97,6 +104,7 @@ export class Partitions {
         nextMessage: 0,
         epochs: 0,
         overtaking: new Overtaking(),
+        inVain: 0,
       };
       return partition;
     });
@@ -163,6 +171,15 @@ export class Partitions {
     }
     for (const { message } of taken.messages) partition.overtaking.hear(message);
     const { record, outcomes, messages: sent } = sequencer.step(taken, this.now);
+    const isAnything =
+      taken.inputs.length + taken.messages.length + sent.length > 0 || record !== undefined;
+    const { nextDue } = sequencer;
+    const isDue = nextDue !== undefined && nextDue <= this.now;
+    partition.inVain = isAnything || !isDue ? 0 : partition.inVain + 1;
+    assert(
+      partition.inVain < IN_VAIN_MAX,
+      'T10: what was looked at is due when it may be otherwise',
+    );
     if (mishap === 'lost') return this.kill(p);
     if (record !== undefined) {
       this.#append(p, decodeCommitRecord(encodeCommitRecord(record)));
@@ -172,6 +189,7 @@ export class Partitions {
     partition.overtaking.endOfStep();
     if (mishap === 'killed behind append') return this.kill(p);
     for (const each of sent) {
+      this.#promises.say(each.message);
       const { atOnce, late } = fateOf(each);
       for (let i = 0; i < atOnce; i++) this.#deliver(each);
       for (let i = 0; i < late; i++) this.#late.push(each);
@@ -323,6 +341,19 @@ export class Partitions {
         this.#deliver(sent);
       else this.#late.push(sent);
     }
+  }
+
+  /** Whether what became of an attempt is among the messages that a partition takes next. */
+  #isToldOf(p: number, about: PartAttempt): boolean {
+    const { messages, nextMessage } = this.#of(p);
+    return messages
+      .slice(nextMessage)
+      .some(
+        (each) =>
+          each.kind === 'decision' &&
+          each.attempt === about.attempt &&
+          preparedText(each) === preparedText(about),
+      );
   }
 
   #append(p: number, record: CommitRecord): void {
