@@ -3,9 +3,10 @@ import type { LogReadOptions, LogRecord, StoredRecord, TopicPartition } from '@p
 import { MemoryLog } from '@pyralog/log/memory';
 import { type LogOffset, partitionNo, PyralogError } from '@pyralog/model';
 import { Bucket } from '@pyralog/reading';
+import { SystemClock } from '@pyralog/runtime';
 import { afterAll, expect, test } from 'vitest';
 import { ClusterOfOne } from './cluster-host.ts';
-import { create, write } from './database-support.ts';
+import { commit, create, write } from './database-support.ts';
 import { SharedThread } from './shared-thread.ts';
 
 const threads = new SharedThread();
@@ -13,6 +14,8 @@ afterAll(() => threads[Symbol.asyncDispose]());
 
 const P = partitionNo(0);
 const PATIENCE = { timeout: 20_000 };
+/** The index has nothing for the length of a test. */
+const NO_RECORD = { factsMax: 1e9, bytesMax: 1e9 };
 /** Where the index has all that is in the log, who begins anew finds nothing to read. */
 const EVERY_RECORD = { factsMax: 1, bytesMax: 1e9 };
 
@@ -95,4 +98,20 @@ test('I14 all that cannot read the log while it is away can when it is back, tho
   log.comeBack();
   await expect.poll(() => failing, PATIENCE).toEqual([]);
   await write(database, { entity: 'e:1', n: 2 });
+});
+
+test('the time of an imported database goes on when it is live, before the index knows of it', async () => {
+  const troubles: string[] = [];
+  await using cluster = await ClusterOfOne.start(threads, NO_RECORD, (what) => troubles.push(what));
+  const database = await create(cluster, 'main', { mode: 'import', partitions: 2 });
+  await commit(database, { ops: [{ entity: 'e:1', n: 1 }], at: '2001-01-01T00:00:00Z' });
+  await database.goLive();
+  // Partitions that follow one another come to the time of the last of them, and no further.
+  const later = new SystemClock().nowNanos() + 1_000_000_000n;
+  const isLater = async (): Promise<boolean> => {
+    const { partitions } = await database.status();
+    return partitions.length === 2 && partitions.every(({ closed }) => closed > later);
+  };
+  await expect.poll(isLater, PATIENCE).toBe(true);
+  expect(troubles).toEqual([]);
 });

@@ -1,4 +1,10 @@
-import { isPyralogError, type LogOffset, PyralogError, type Tx } from '@pyralog/model';
+import {
+  type DatabaseMode,
+  isPyralogError,
+  type LogOffset,
+  PyralogError,
+  type Tx,
+} from '@pyralog/model';
 import {
   type Heard,
   type Input,
@@ -101,6 +107,11 @@ export class PartitionLeader implements AsyncDisposable {
     this.#mayLead = true;
     this.#wakeFull();
     this.#wake();
+  }
+
+  /** Of the database, behind all that was decided here; undefined while it does not lead. */
+  get mode(): DatabaseMode | undefined {
+    return this.#begunFor?.schema.mode;
   }
 
   /** The index holds everything before `next`: what is newer stays in memory. */

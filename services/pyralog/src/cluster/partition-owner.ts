@@ -74,7 +74,7 @@ export async function ownPartition(
   const idle = new IdleClosing({
     timers,
     next: () => cuts.state.next,
-    mayClose: () => index.schema.mode === 'live',
+    mayClose: () => (leader.mode ?? index.schema.mode) === 'live',
     close: () => leader.requestClosed(),
   });
   await using leader = await PartitionLeader.lead({
