@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Accounts, BALANCE, BankRule, HANDLE } from './bank.ts';
+import { Accounts, BALANCE, BankRule, HANDLE, WATCH } from './bank.ts';
 import { documentOf } from './documents.ts';
 import { type KilledDatabase, type Life, undying } from './killing.ts';
 import type { Random } from './random.ts';
@@ -14,6 +14,8 @@ const TELLERS = 8;
 const PAUSE_MILLIS_MAX = 100;
 /** One of so many transactions of the stream is the bank's; the others are written blindly. */
 const BANK_OF = 4;
+/** One transaction in so many is sent twice at once, where it has an idempotency key. */
+const TWICE_OF = 8;
 /** One transaction in so many has a long value. */
 const LONG_OF = 25;
 
@@ -49,9 +51,9 @@ export class Bank {
     this.#teller.learn(answer);
   }
 
-  /** Reads all balances and handles, while others write. */
+  /** Reads all that its transactions are made of, while others write. */
   async look(url: string): Promise<void> {
-    for (const attribute of [BALANCE, HANDLE]) {
+    for (const attribute of [BALANCE, HANDLE, WATCH]) {
       const { basis, facts } = await this.witness.look(url, attribute);
       this.#teller.learnAll(attribute, basis, facts);
     }
@@ -87,7 +89,11 @@ export class BankDatabase implements KilledDatabase {
     await untilCut(alive, this.#bank.look(url));
     const sendings = this.#sendings.begin();
     const writer = this.#writer(life);
-    const tellers = { ...writer, next: () => sendings.next(() => this.#bank.order()) };
+    const tellers = {
+      ...writer,
+      next: () => sendings.next(() => this.#bank.order()),
+      isTwice: () => this.#random.below(TWICE_OF) === 0,
+    };
     const stream = { ...writer, next: () => sendings.next(() => this.#bank.mixed()) };
     const [unheard] = await Promise.all([
       Promise.all([

@@ -6,6 +6,8 @@ import type { Sent } from './writers.ts';
 
 export const BALANCE = 'account/balance';
 export const HANDLE = 'account/handle';
+export const WATCH = 'account/watch';
+/** Even, for each has a partner. */
 const PER_PARTITION = 4;
 const OPENING_BALANCE = 50;
 
@@ -24,7 +26,16 @@ export class Accounts {
     this.all = accounts.flat();
   }
 
-  /** Defines the attributes, and opens all accounts with the same balance and a handle each. */
+  /** Another account, on another partition where there are several, whose partner this one is. */
+  partnerOf(account: string): string {
+    const partition = this.byPartition.findIndex((here) => here.includes(account));
+    const place = this.byPartition[partition]?.indexOf(account) ?? 0;
+    const step = place % 2 === 0 ? 1 : -1;
+    const count = this.byPartition.length;
+    return this.byPartition[(partition + step + count) % count]?.[place + step] ?? account;
+  }
+
+  /** Defines the attributes, and opens all accounts with the same balance and a handle each; all of them watch. */
   get opening(): readonly Sent[] {
     const define = (ident: string, valueType: string, more = {}): unknown => ({
       entity: `attribute:${ident}`,
@@ -34,11 +45,16 @@ export class Accounts {
       ...more,
     });
     const unique = { 'db/unique': 'value' };
-    const definitions = [define(BALANCE, 'int'), define(HANDLE, 'string', unique)];
+    const definitions = [
+      define(BALANCE, 'int'),
+      define(HANDLE, 'string', unique),
+      define(WATCH, 'bool'),
+    ];
     const opened = this.all.map((entity) => ({
       entity,
       [BALANCE]: OPENING_BALANCE,
       [HANDLE]: handleOf(entity),
+      [WATCH]: true,
     }));
     const sent = (key: string, ops: readonly unknown[]): Sent => ({
       key,
@@ -55,16 +71,19 @@ export function handleOf(account: string): string {
 }
 
 /**
- * What all accounts hold together is always the same (I2), none of them owes anything, and no two have one handle: after
- * every transaction of the feed, and at every moment that is asked for.
+ * What all accounts hold together is always the same (I2), none of them owes anything, no two have one handle, and of two
+ * partners one watches: after every transaction of the feed, and at every moment that is asked for. The last is what
+ * conditions on an entity are for that the transaction does not write: without their locks both leave at once.
  */
 export class BankRule implements Rule {
-  readonly attributes: readonly string[] = [BALANCE, HANDLE];
+  readonly attributes: readonly string[] = [BALANCE, HANDLE, WATCH];
+  readonly #accounts: Accounts;
   readonly #total: number;
   readonly #inForce = new Map(this.attributes.map((name) => [name, new Map<string, JsonFact>()]));
 
-  constructor({ all }: Accounts) {
-    this.#total = OPENING_BALANCE * all.length;
+  constructor(accounts: Accounts) {
+    this.#accounts = accounts;
+    this.#total = OPENING_BALANCE * accounts.all.length;
   }
 
   fold(facts: readonly JsonFact[]): void {
@@ -81,6 +100,16 @@ export class BankRule implements Rule {
     const values = facts.map(({ value }) => value);
     if (attribute === HANDLE)
       expect(values.length, 'accounts with a handle').toBe(new Set(values).size);
+    if (attribute === WATCH) {
+      const watching = new Set(
+        facts.flatMap(({ entity, value }) => (value === true ? entity : [])),
+      );
+      for (const { entity } of facts)
+        expect(
+          watching.has(entity) || watching.has(this.#accounts.partnerOf(entity)),
+          `of ${entity} and its partner one watches`,
+        ).toBe(true);
+    }
     // Before they are opened there are none.
     if (attribute !== BALANCE || facts.length === 0) return;
     const balances = values as number[];

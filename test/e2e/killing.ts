@@ -108,22 +108,27 @@ export async function killAgainAndAgain(
   return `seed ${SEED}, ${living + starting} kills (${starting} of them while it started, ${flushes} in a flush), ${acknowledged} acknowledged, ${seen} transactions in the feed`;
 }
 
-/** Writers until the server dies under them: at any time, or while a flush is on its way. */
+/** When a server dies: at any time, while a flush is on its way, or as soon as it has answered. */
+const MOMENTS = ['any', 'flush', 'answer'] as const;
+
+/** Writers until the server dies under them. */
 async function live(server: Server, options: KillingOptions): Promise<void> {
   const { databases, random, lifeMillisMax } = options;
   const delayMillis = random.below(lifeMillisMax);
-  const inFlush = random.below(3) === 0;
+  const moment = random.pick(MOMENTS);
   let alive = true;
   let heard = (): void => undefined;
-  const answered = new Promise<void>((resolve) => (heard = resolve));
-  const life: Life = { url: server.url, alive: () => alive, heard };
+  const answer = (): Promise<void> => new Promise((resolve) => (heard = resolve));
+  // A server that has answered is at work.
+  const answered = answer();
+  const life: Life = { url: server.url, alive: () => alive, heard: () => heard() };
   const working = databases.map((database) => database.live(life));
   const dying = (async () => {
-    // A server that has answered is at work.
     await answered;
     const [first] = databases;
-    if (inFlush && first !== undefined) await segmentBegun(options, first);
+    if (moment === 'flush' && first !== undefined) await segmentBegun(options, first);
     else await sleep(delayMillis);
+    if (moment === 'answer') await answer();
     alive = false;
     await server.kill();
   })();

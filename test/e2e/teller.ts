@@ -1,11 +1,9 @@
-import { type Accounts, BALANCE, HANDLE, handleOf } from './bank.ts';
+import { type Accounts, BALANCE, HANDLE, handleOf, WATCH } from './bank.ts';
 import type { Random } from './random.ts';
 import { type Committed, type JsonFact, NAME_META } from './witness.ts';
 import type { Sent } from './writers.ts';
 
 const AMOUNT_MAX = 20;
-/** How a condition is put. */
-const STYLES = ['is', 'cas', 'unchangedSince'] as const;
 /** Codes of what was made of balances and handles that are others' by now. */
 const STALE = ['condition-failed', 'cas-failed'] as const;
 const TAKEN = ['unique-conflict'] as const;
@@ -29,6 +27,8 @@ export class Teller {
   readonly #random: Random;
   /** By account and attribute. */
   readonly #beliefs = new Map<string, Belief>();
+  /** Whose watch the next order is about: two partners that leave at once are what the rule is about. */
+  #follower: string | undefined;
 
   constructor(accounts: Accounts, random: Random) {
     this.#accounts = accounts;
@@ -66,12 +66,17 @@ export class Teller {
   }
 
   #order(): Order {
+    const follower = this.#follower;
+    if (follower !== undefined) {
+      this.#follower = undefined;
+      return this.#watch(follower);
+    }
     const random = this.#random;
     const { byPartition } = this.#accounts;
     const one = random.below(byPartition.length);
     const other = (one + 1 + random.below(byPartition.length - 1)) % byPartition.length;
     const from = this.#on(one);
-    switch (random.below(12)) {
+    switch (random.below(15)) {
       case 0:
       case 1:
         return this.#transfer(from, [this.#on(one, from)]);
@@ -90,6 +95,11 @@ export class Teller {
         return { if: [], ops: [{ op: 'retract', entity: from, attribute: HANDLE }] };
       case 8:
         return { if: [], ops: [{ entity: from, 'account/note': `n${random.below(1_000)}` }] };
+      case 9:
+      case 10:
+      case 11:
+        this.#follower = this.#accounts.partnerOf(from);
+        return this.#watch(from);
       default:
         return this.#transfer(from, [this.#on(other)]);
     }
@@ -131,16 +141,30 @@ export class Teller {
     return { if: [], ops, refusals: TAKEN };
   }
 
+  /** Leaves the watch to its partner, who is not written; or takes it up again. */
+  #watch(entity: string): Order {
+    const watches = this.#beliefs.get(`${entity} ${WATCH}`)?.value === true;
+    const partner = this.#accounts.partnerOf(entity);
+    const ops = [{ op: 'assert', entity, attribute: WATCH, value: !watches }];
+    if (!watches) return { if: [], ops };
+    return { if: [this.#condition(partner, WATCH, true)], ops, refusals: STALE };
+  }
+
   /** @param old and `value`: null for none */
   #change(entity: string, attribute: string, old: unknown, value: unknown): Content {
     const place = { entity, attribute };
-    const style = this.#random.pick(STYLES);
-    if (style === 'cas' && old !== value)
+    if (this.#random.below(3) === 0 && old !== value)
       return { if: [], ops: [{ op: 'cas', ...place, old, new: value }] };
-    const since = this.#beliefs.get(`${entity} ${attribute}`)?.at ?? 0n;
-    const condition = style === 'is' ? { is: old } : { unchangedSince: String(since) };
     const op = value === null ? { op: 'retract', ...place } : { op: 'assert', ...place, value };
-    return { if: [{ ...place, ...condition }], ops: [op] };
+    return { if: [this.#condition(entity, attribute, old)], ops: [op] };
+  }
+
+  /** That it is what it is believed to be. */
+  #condition(entity: string, attribute: string, is: unknown): object {
+    const believed = this.#beliefs.get(`${entity} ${attribute}`);
+    const isSaid = (believed?.value ?? null) !== is || this.#random.below(2) === 0;
+    const said = isSaid ? { is } : { unchangedSince: String(believed?.at ?? 0n) };
+    return { entity, attribute, ...said };
   }
 
   #believe(entity: string, attribute: string, value: unknown, at: bigint): void {

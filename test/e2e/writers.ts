@@ -20,6 +20,8 @@ export interface WriterOptions extends Life {
   readonly witness: Witness;
   /** The next transaction to send; undefined to end. */
   readonly next: () => Sent | undefined;
+  /** Whether a transaction with an idempotency key is sent twice at once; never, where nobody says. */
+  readonly isTwice?: () => boolean;
   /** Told of what was committed. */
   readonly committed?: (answer: Committed) => void;
   /** Reads again what transactions are made of, after one was refused; streams go by what others read. */
@@ -56,27 +58,57 @@ export function take(
 
 /** Sends one transaction after the other until the server dies. @returns what has no outcome */
 export async function writeSingly(options: WriterOptions): Promise<Sent[]> {
-  const { url, database, next, alive, heard, refresh } = options;
+  const { witness, next, isTwice, alive, heard, refresh } = options;
   for (let sent = next(); sent !== undefined && alive(); sent = next()) {
-    let answer: Answer;
+    let answers: readonly Answer[];
     try {
-      const response = await fetch(`${url}/v1/${database}/transactions`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: sent.body,
-      });
-      answer = (await response.json()) as Answer;
-      expect(response.ok, answer.detail).toBe(answer.code === undefined);
+      const copies = sent.isKeyed && isTwice?.() === true ? [sent, sent] : [sent];
+      answers = await allOrCut(copies.map((copy) => post(options, copy)));
     } catch (error) {
       // The server died under the request; whether it was committed is for the feed to say.
       if (!isCut(error) || alive()) throw error;
       return [sent];
     }
-    take(options, sent, answer);
+    for (const answer of inOrder(answers)) {
+      // Another copy may have been refused before this one was committed.
+      if (answers.length > 1 && answer.code === undefined) witness.retry(sent.key);
+      take(options, sent, answer);
+    }
     heard();
-    if (answer.code !== undefined && refresh !== undefined) await untilCut(alive, refresh());
+    if (answers.some(({ code }) => code !== undefined) && refresh !== undefined)
+      await untilCut(alive, refresh());
   }
   return [];
+}
+
+async function post({ url, database }: WriterOptions, { body }: Sent): Promise<Answer> {
+  const response = await fetch(`${url}/v1/${database}/transactions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body,
+  });
+  const answer = (await response.json()) as Answer;
+  expect(response.ok, answer.detail).toBe(answer.code === undefined);
+  return answer;
+}
+
+/** When all have ended. @throws one of the errors, what is no end of a connection first */
+async function allOrCut<T>(doing: readonly Promise<T>[]): Promise<T[]> {
+  const ended = await Promise.allSettled(doing);
+  const errors = ended.flatMap((each) =>
+    each.status === 'rejected' ? [each.reason as unknown] : [],
+  );
+  if (errors.length > 0) throw errors.find((error) => !isCut(error)) ?? errors[0];
+  return Promise.all(doing);
+}
+
+/** Answers to copies of one transaction as they must have come to be: what was refused is not remembered (I8). */
+function inOrder(answers: readonly Answer[]): readonly Answer[] {
+  const place = ({ code, duplicate }: Answer): number => {
+    if (code !== undefined) return 0;
+    return duplicate ? 2 : 1;
+  };
+  return answers.toSorted((a, b) => place(a) - place(b));
 }
 
 /** Ends well where the server dies under what is done. */
