@@ -352,6 +352,7 @@ async function leadQueue(
     index: {
       start: async () => ({ state: emptyLogState(), schema: initialSchema(info), empty: true }),
       answer: async () => [],
+      itemsOf: async () => [],
     },
     blobs: new Bucket(info.name, ports.objects, ports.codec),
     cacheBytesMax: 1e9,

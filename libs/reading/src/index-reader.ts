@@ -2,11 +2,19 @@ import {
   type DatabaseInfo,
   emptyLogState,
   type FactBatch,
+  type Item,
   type LogState,
   type Manifest,
 } from '@pyralog/format';
 import type { BlockNeed, IndexView, Read, RunHandle } from '@pyralog/indexing';
-import { initialSchema, type PartitionNo, type Schema, TX_LAST } from '@pyralog/model';
+import {
+  initialSchema,
+  type LogOffset,
+  type PartitionNo,
+  PyralogError,
+  type Schema,
+  TX_LAST,
+} from '@pyralog/model';
 import { Blobs } from './blobs.ts';
 import type { BlockCache, BlockScope } from './block-cache.ts';
 import type { Bucket } from './bucket.ts';
@@ -96,6 +104,26 @@ export class IndexReader implements BlockSource {
     this.#runsByName = new Map(runs.map((run) => [run.info.name, run]));
     for (const name of before.keys()) if (!this.#runsByName.has(name)) this.#blocks.forget(name);
     return true;
+  }
+
+  /**
+   * What a record before the cut says, of the segment that has it.
+   * @throws object-missing where no segment has it; object-damaged
+   */
+  async itemsOf(offset: LogOffset): Promise<readonly Item[]> {
+    const { bucket, partition } = this.#options;
+    const segment = this.#manifest?.segments.find(({ from, to }) => from <= offset && offset < to);
+    if (segment !== undefined) {
+      const footer = await bucket.segmentFooter(partition, segment);
+      const page = footer.pages.findLastIndex(({ firstOffset }) => firstOffset <= offset);
+      const records = page < 0 ? [] : await bucket.segmentPage(partition, segment, footer, page);
+      const found = records.find((each) => each.offset === offset);
+      if (found?.record.kind === 'items') return found.record.items;
+    }
+    throw new PyralogError(
+      'object-missing',
+      `No segment of partition ${partition} of ${this.info.name} has record ${offset}.`,
+    );
   }
 
   view(): IndexView {

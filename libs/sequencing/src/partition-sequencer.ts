@@ -209,8 +209,7 @@ export class PartitionSequencer {
    * Takes what a record before the manifest's cut says of transactions that are still open. All of
    * {@link openRecords} come here before the first {@link fold}.
    */
-  reopen(offset: LogOffset, record: CommitRecord): void {
-    assert(record.kind === 'items', 'a claim opens nothing');
+  reopen(offset: LogOffset, items: readonly Item[]): void {
     const { begun, prepared } = this.#state.open;
     const isOpen = (item: Item): boolean => {
       switch (item.kind) {
@@ -228,7 +227,7 @@ export class PartitionSequencer {
           return false;
       }
     };
-    for (const item of record.items) if (isOpen(item)) this.#table.fold(item);
+    for (const item of items) if (isOpen(item)) this.#table.fold(item);
   }
 
   /** Folds a record of the log: a replay (I8). Records that admission refuses change nothing (I6). */

@@ -257,8 +257,10 @@ class Planner {
   }
 
   #addOperation(operation: InputOperation): void {
+    const { partition, partitions } = this.#context;
     const entity = this.#temporary.resolve(operation.entity);
-    const draft = this.#draft(partitionOf(entity, this.#context.partitions));
+    const home = partitionOf(entity, partitions);
+    const draft = this.#draft(home);
     if (operation.op === 'retractEntity') {
       draft.operations.push({ ...operation, entity });
       return;
@@ -266,7 +268,11 @@ class Planner {
     const definition = this.#attributes.find(operation.attribute);
     if (definition === undefined) {
       // Nothing is in force of an attribute that nobody has used; and nobody may begin to, in between.
-      this.#draft(SCHEMA_HOME).absent.add(operation.attribute);
+      const { attribute } = operation;
+      this.#draft(SCHEMA_HOME).absent.add(attribute);
+      // Those behind it here wait all the same (T8): somebody may have begun, and then the next attempt finds something.
+      if (home === partition)
+        draft.operations.push({ op: 'retract', entity, attribute, value: undefined });
       return;
     }
     this.#use(draft, definition);

@@ -120,3 +120,19 @@ test('the second copy of a key waits for the first, though nothing else is commo
   const outcomes = [...partitions.outcomes.values()].slice(-2);
   expect(outcomes.map(({ kind }) => kind).toSorted()).toEqual(['committed', 'duplicate']);
 });
+
+test('T8 what takes back a value of an attribute that nobody knows keeps its place', () => {
+  const partitions = started({ entity: E1, x: 0 });
+  const first = send(partitions, 1, { op: 'retract', entity: E1, attribute: 'late' });
+  for (const p of [1, 0]) partitions.step(p);
+  // It is told that there is none; that it must stay so comes late, when somebody has begun.
+  partitions.step(1, {}, () => ({ atOnce: 0, late: 1 }));
+  send(partitions, 0, { entity: E0, late: 5 });
+  const second = send(partitions, 1, { entity: E1, late: 7 });
+  for (let i = 0; i < 4; i++) for (const p of [0, 1, 2]) partitions.step(p);
+  expect(partitions.outcomes.get(second)).toBeUndefined();
+  partitions.deliverLate(0);
+  partitions.settle();
+  expect(written(partitions, first)).toEqual([]);
+  expect(written(partitions, second)).toEqual([`assert ${E1} late 7`]);
+});

@@ -305,8 +305,6 @@ function changedBy({ operations }: TransactionDocument, p: number): readonly str
   return operations.flatMap((each) => {
     if (partitionOf(each.entity, P) !== p) return [];
     const attributes = each.op === 'retractEntity' ? ATTRIBUTES : [each.attribute];
-    // What takes back a value of an attribute that nobody has used changes nothing, and waits for nobody.
-    if (each.op === 'retract' && each.attribute === 'late') return [];
     return attributes.map((attribute) => `${each.entity} ${attribute}`);
   });
 }

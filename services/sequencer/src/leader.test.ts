@@ -160,6 +160,7 @@ class World {
           empty: this.empty,
         }),
         answer: async (needs) => needs.map((need) => this.answer(need)),
+        itemsOf: async () => [],
       },
       clock: this.time,
       timers: this.time,

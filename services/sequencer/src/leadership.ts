@@ -4,6 +4,7 @@ import {
   decodeCommitRecord,
   type DraftRecord,
   encodeCommitRecord,
+  type Item,
   type LogState,
 } from '@pyralog/format';
 import type { Log, StoredRecord, TopicPartition } from '@pyralog/log';
@@ -45,6 +46,11 @@ export interface LeaderIndex {
   start(): Promise<{ readonly state: LogState; readonly schema: Schema; readonly empty: boolean }>;
   /** Answers from the runs of the adopted manifest alone. */
   answer(needs: readonly Need[]): Promise<readonly NeedAnswer[]>;
+  /**
+   * What a record before the cut of the adopted manifest says, of its segments: the log may have forgotten it.
+   * @throws object-missing, object-damaged
+   */
+  itemsOf(offset: LogOffset): Promise<readonly Item[]>;
 }
 
 /** That the closed timestamp is to move on. */
@@ -365,25 +371,9 @@ async function recover(options: LeadershipOptions): Promise<PartitionSequencer> 
     complete: empty,
     cacheBytesMax,
   });
-  for (const offset of sequencer.openRecords)
-    sequencer.reopen(offset, await recordAt(options, offset));
+  for (const offset of sequencer.openRecords) sequencer.reopen(offset, await index.itemsOf(offset));
   await replay(options, sequencer, end);
   return sequencer;
-}
-
-/** One record of the log that is known to be there. @throws offset-out-of-range, object-missing */
-async function recordAt(
-  { log, topic }: LeadershipOptions,
-  offset: LogOffset,
-): Promise<CommitRecord> {
-  for await (const [first] of log.read(topic, offset, { follow: false, batchBytesMax: 1 })) {
-    if (first?.offset === offset) return recordOf(topic, first);
-    break;
-  }
-  throw new PyralogError(
-    'object-missing',
-    `Record ${offset} of ${topic.topic}/${topic.partition} is not there, and a transaction that it tells of is open.`,
-  );
 }
 
 async function replay(
