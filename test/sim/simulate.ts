@@ -226,7 +226,11 @@ export async function runWorld(source: Choices, options: RunOptions): Promise<Re
         await becomeQuiet();
       } catch (error) {
         if (!(error instanceof StepLimitError)) throw error;
-        world.found('liveness', `${world.unfinished()}: ${error.message}`);
+        const unfinished = world.unfinished();
+        // A tape without choices sends nothing: it is not what another one is made smaller to.
+        if (unfinished === undefined)
+          world.found('workload', `no more documents: ${error.message}`);
+        else world.found('liveness', `${unfinished}: ${error.message}`);
       }
     },
   );
