@@ -82,6 +82,22 @@ test('T6 a part that is promised again on the way to its end is given up before 
   expect(partitions.sequencer(1).waiting).toEqual({ documents: 0, begun: 0, prepared: 0 });
 });
 
+test('T6 a part that one record promises, gives up and promises to the next attempt is open once at a cut', () => {
+  partitions.publish(1, document({ entity: a, x: 1 }, { entity: a, later: 1 }));
+  partitions.step(1, {}, () => ({ atOnce: 0, late: 0 }));
+  partitions.now += 1_000_000n;
+  const younger = partitions.publish(0, document({ entity: f, x: 2 }, { entity: a, x: 2 }));
+  for (const p of [0, 1, 0, 1, 0]) partitions.step(p);
+  partitions.now += 5_000_000n;
+  partitions.step(0);
+  // All of it is heard once more, by who has nothing in line.
+  partitions.kill(1);
+  partitions.step(1, { inputs: 0 });
+  expect(partStory(1, younger)).toEqual(['prepared', 'aborted', 'prepared']);
+  const reopened = partitions.reopened(1, partitions.log(1).length);
+  expect(reopened.waiting).toEqual({ documents: 0, begun: 0, prepared: 1 });
+});
+
 /** Kinds of the items about a part of the first partition's document in the log of a participant. */
 function partStory(p: number, offset: number): readonly string[] {
   return partitions.log(p).flatMap((record) => {

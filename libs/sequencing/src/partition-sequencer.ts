@@ -46,7 +46,7 @@ import { Participant } from './participant.ts';
 import { type Hints, NO_HINTS } from './plan.ts';
 import { firstWithKey, rejectionOf, type Resolution, resolve } from './resolve.ts';
 import { timeRefusal } from './times.ts';
-import { preparedText, TransactionTable } from './transaction-table.ts';
+import { type PartName, preparedText, TransactionTable } from './transaction-table.ts';
 import { decodeWork, type PartWork } from './work.ts';
 
 /** Documents as the inputs from `first` on, as of a queue that loses nothing. */
@@ -219,10 +219,12 @@ export class PartitionSequencer {
         case 'decided':
         case 'refused':
           return begun.some((each) => each.offset === item.offset && each.records.includes(offset));
-        case 'prepared':
-          return prepared.some(
-            (each) => each.record === offset && preparedText(each) === preparedText(item),
-          );
+        case 'prepared': {
+          // Where messages were read again one record may promise a part, give it up and promise it to the next attempt.
+          const isOfPart = (each: PartName): boolean => preparedText(each) === preparedText(item);
+          const last = items.findLast((each) => each.kind === 'prepared' && isOfPart(each));
+          return item === last && prepared.some((each) => each.record === offset && isOfPart(each));
+        }
         default:
           return false;
       }

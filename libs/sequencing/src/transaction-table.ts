@@ -191,14 +191,14 @@ export class TransactionTable {
   }
 }
 
-/** Names a promised part. */
-export function preparedText({
-  id,
-  part,
-}: {
+/** A part of a transaction, on the partition that it is of. */
+export interface PartName {
   readonly id: TransactionId;
   readonly part: string;
-}): string {
+}
+
+/** Names a promised part. */
+export function preparedText({ id, part }: PartName): string {
   return `${idText(id)}/${part}`;
 }
 

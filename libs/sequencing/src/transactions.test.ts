@@ -137,6 +137,9 @@ const action = fc.record({
 
 const actions = fc.array(action, { minLength: 1, maxLength: 60, size: 'max' });
 
+/** After which action owners are to begin at a manifest, and how many records before that it was cut. */
+const reopening = fc.record({ action: fc.nat({ max: 59 }), records: fc.nat({ max: 20 }) });
+
 const history = fc.record({
   /** How many entities it is about. */
   hot: fc.oneof(fc.constant(P), fc.integer({ min: 1, max: entities.length })),
@@ -151,6 +154,7 @@ const history = fc.record({
     ['prepare', 'decision'],
     ['prepare', 'decision', 'vote', 'done'],
   ),
+  reopening,
   actions,
 });
 
@@ -161,6 +165,7 @@ const crowd: typeof history = fc.record({
   complete: fc.constant(true),
   lateAtBegin: fc.constant(true),
   again: fc.constant(['vote'] as const),
+  reopening,
   actions,
 });
 
@@ -189,7 +194,14 @@ interface Ran {
   readonly settling: { readonly nanos: bigint; readonly attempts: number };
 }
 
-function run({ actions, again, lateAtBegin, complete, ...about }: ValueOf<typeof history>): Ran {
+function run({
+  actions,
+  again,
+  lateAtBegin,
+  complete,
+  reopening: { action: reopened, records },
+  ...about
+}: ValueOf<typeof history>): Ran {
   const partitions = new Partitions(P, {}, complete);
   partitions.lateAtBegin = lateAtBegin;
   const documents = new Map<string, TransactionDocument>();
@@ -198,7 +210,7 @@ function run({ actions, again, lateAtBegin, complete, ...about }: ValueOf<typeof
   publish(1, SCHEMA);
   partitions.settle();
   const snapshots: { at: Tx; facts: number }[] = [];
-  for (const each of actions) {
+  for (const [i, each] of actions.entries()) {
     const { partition, all, publish: given, fates, arrive, millis, close, ...options } = each;
     // Doors send equal documents to one partition, so that keys meet.
     const door = given?.id === undefined ? partition : Number(given.id.slice(1));
@@ -212,6 +224,7 @@ function run({ actions, again, lateAtBegin, complete, ...about }: ValueOf<typeof
     if (close) for (let p = 0; p < P; p++) partitions.close(p);
     const at = partitions.closed;
     snapshots.push({ at, facts: partitions.factsUpTo(at) });
+    if (i === reopened) for (let p = 0; p < P; p++) expectReopened(partitions, p, records);
   }
   const before = partitions.begins();
   const nanos = partitions.settle();
@@ -346,6 +359,14 @@ function isFromHome(partitions: Partitions, tx: Tx, name: string): boolean {
     }
     return false;
   });
+}
+
+/** Who begins at a manifest knows of the same open transactions as who has read all of the log. */
+function expectReopened(partitions: Partitions, p: number, records: number): void {
+  const cut = Math.max(0, partitions.log(p).length - records);
+  const [reopened, replayed] = [partitions.reopened(p, cut), partitions.replayed(p)];
+  expect(reopened.state).toEqual(replayed.state);
+  expect(reopened.waiting).toEqual(replayed.waiting);
 }
 
 /** Nothing is open, what is claimed is held, and all partitions know the same of the schema. */

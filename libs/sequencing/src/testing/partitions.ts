@@ -268,6 +268,23 @@ export class Partitions {
     return sequencer;
   }
 
+  /** One that begins at a manifest which was cut behind so many records, and has folded those behind it. */
+  reopened(p: number, records: number): PartitionSequencer {
+    const { log } = this.#of(p);
+    const before = this.#fresh(p, this.#all.length);
+    for (const [offset, record] of log.slice(0, records).entries())
+      before.fold(logOffset(offset), record);
+    const sequencer = this.#fresh(p, this.#all.length, before);
+    for (const offset of sequencer.openRecords) {
+      const record = must(log[offset], 'what is open is in the log');
+      assert(record.kind === 'items', 'a claim opens nothing');
+      sequencer.reopen(offset, record.items);
+    }
+    for (let at = records; at < log.length; at++)
+      sequencer.fold(logOffset(at), must(log[at], 'it is in the log'));
+    return sequencer;
+  }
+
   /** Transactions by tx, with the facts of all their parts. */
   committed(): ReadonlyMap<Tx, readonly StoredFact[]> {
     const all = new Map<Tx, StoredFact[]>();
@@ -378,13 +395,18 @@ export class Partitions {
     }
   }
 
-  #fresh(p: number, count: number): PartitionSequencer {
+  /** @param cut whose state and schema it begins with */
+  #fresh(
+    p: number,
+    count: number,
+    cut?: Pick<PartitionSequencer, 'state' | 'schema'>,
+  ): PartitionSequencer {
     return new PartitionSequencer({
       partition: partitionNo(p),
       partitions: count,
-      state: emptyLogState(),
-      schema: initialSchema(this.#settings),
-      complete: this.#complete,
+      state: cut?.state ?? emptyLogState(),
+      schema: cut?.schema ?? initialSchema(this.#settings),
+      complete: cut === undefined && this.#complete,
       cacheBytesMax: 1024 ** 3,
     });
   }
