@@ -113,14 +113,20 @@ export const reference: fc.Arbitrary<BlobReference> = fc
         .uint8Array({ minLength: 32, maxLength: 32 })
         .map((hash) => Buffer.from(hash).toString('hex')),
     ),
-    bytes: fc.integer({ min: INLINE_BYTES_MAX + 1, max: VALUE_BYTES_MAX }),
     type: fc.constantFrom('string' as const, 'json' as const, 'bytes' as const),
   })
-  .map(({ prefix, type, ...blob }): BlobReference =>
-    type === 'bytes'
+  .map(({ prefix, type, sha256 }): BlobReference => {
+    const blob = { sha256, bytes: bytesOf(sha256) };
+    return type === 'bytes'
       ? { type, prefix: new Uint8Array(Buffer.from(prefix)), ...blob }
-      : { type, prefix, ...blob },
-  );
+      : { type, prefix, ...blob };
+  });
+
+/** What has one hash has one length: facts are not ordered by it. */
+function bytesOf(sha256: string): number {
+  const lengths = VALUE_BYTES_MAX - INLINE_BYTES_MAX;
+  return INLINE_BYTES_MAX + 1 + (Number.parseInt(sha256.slice(-12), 16) % lengths);
+}
 
 export const stored: fc.Arbitrary<StoredValue> = fc.oneof(
   { weight: 8, arbitrary: value },
