@@ -352,7 +352,9 @@ async function leadQueue(
     index: {
       start: async () => ({ state: emptyLogState(), schema: initialSchema(info), empty: true }),
       answer: async () => [],
-      itemsOf: async () => [],
+      async *records() {
+        yield* [];
+      },
     },
     blobs: new Bucket(info.name, ports.objects, ports.codec),
     cacheBytesMax: 1e9,

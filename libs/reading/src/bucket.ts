@@ -147,6 +147,22 @@ export class Bucket {
   }
 
   /**
+   * The records of a segment, page by page: those pages that are wanted, of which it is told the offsets
+   * [from, to) that they span.
+   */
+  async *segmentRecords(
+    partition: PartitionNo,
+    info: SegmentInfo,
+    isWanted: (from: LogOffset, to: LogOffset) => boolean,
+  ): AsyncIterable<readonly SegmentRecord[]> {
+    const footer = await this.segmentFooter(partition, info);
+    for (const [page, { firstOffset }] of footer.pages.entries()) {
+      const to = footer.pages[page + 1]?.firstOffset ?? info.to;
+      if (isWanted(firstOffset, to)) yield await this.segmentPage(partition, info, footer, page);
+    }
+  }
+
+  /**
    * The content of a blob: a long value.
    * @throws object-missing, object-damaged
    */

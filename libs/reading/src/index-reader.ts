@@ -2,9 +2,9 @@ import {
   type DatabaseInfo,
   emptyLogState,
   type FactBatch,
-  type Item,
   type LogState,
   type Manifest,
+  type SegmentRecord,
 } from '@pyralog/format';
 import type { BlockNeed, IndexView, Read, RunHandle } from '@pyralog/indexing';
 import {
@@ -107,23 +107,25 @@ export class IndexReader implements BlockSource {
   }
 
   /**
-   * What a record before the cut says, of the segment that has it.
-   * @throws object-missing where no segment has it; object-damaged
+   * Records before the cut, in order, of the segments that have them.
+   * @throws object-missing where no segment has one of them; object-damaged
    */
-  async itemsOf(offset: LogOffset): Promise<readonly Item[]> {
+  async *records(offsets: readonly LogOffset[]): AsyncIterable<SegmentRecord> {
     const { bucket, partition } = this.#options;
-    const segment = this.#manifest?.segments.find(({ from, to }) => from <= offset && offset < to);
-    if (segment !== undefined) {
-      const footer = await bucket.segmentFooter(partition, segment);
-      const page = footer.pages.findLastIndex(({ firstOffset }) => firstOffset <= offset);
-      const records = page < 0 ? [] : await bucket.segmentPage(partition, segment, footer, page);
-      const found = records.find((each) => each.offset === offset);
-      if (found?.record.kind === 'items') return found.record.items;
+    const missing = new Set(offsets);
+    const isWanted = (from: LogOffset, to: LogOffset): boolean =>
+      offsets.some((offset) => from <= offset && offset < to);
+    for (const segment of this.#manifest?.segments ?? []) {
+      if (!isWanted(segment.from, segment.to)) continue;
+      for await (const records of bucket.segmentRecords(partition, segment, isWanted))
+        for (const each of records) if (missing.delete(each.offset)) yield each;
     }
-    throw new PyralogError(
-      'object-missing',
-      `No segment of partition ${partition} of ${this.info.name} has record ${offset}.`,
-    );
+    const [lost] = missing;
+    if (lost !== undefined)
+      throw new PyralogError(
+        'object-missing',
+        `No segment of partition ${partition} of ${this.info.name} has record ${lost}.`,
+      );
   }
 
   view(): IndexView {

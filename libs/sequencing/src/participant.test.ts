@@ -1,4 +1,9 @@
-import { parseDocument, partitionOf, type TransactionDocument } from '@pyralog/model';
+import {
+  type LogOffset,
+  parseDocument,
+  partitionOf,
+  type TransactionDocument,
+} from '@pyralog/model';
 import { beforeEach, expect, test } from 'vitest';
 import { Partitions } from './testing/partitions.ts';
 
@@ -62,13 +67,7 @@ test('T10 a document that gave way to a waiting part goes on when that is refuse
 });
 
 test('T6 a part that is promised again on the way to its end is given up before the next attempt is heard of', () => {
-  // In line, for it asks the first partition, where that is not heard: nothing of it is in the log.
-  partitions.publish(1, document({ entity: a, x: 1 }, { entity: a, later: 1 }));
-  partitions.step(1, {}, () => ({ atOnce: 0, late: 0 }));
-  partitions.now += 1_000_000n;
-  const younger = partitions.publish(0, document({ entity: f, x: 2 }, { entity: a, x: 2 }));
-  // It is asked for, refused and given up, of which nothing is in the log of the participant either.
-  for (const p of [0, 1, 0, 1, 0]) partitions.step(p);
+  const younger = partRefused();
   expect(story(0, younger)).toEqual(['begin', 'retry']);
   partitions.kill(1);
   partitions.step(1, { inputs: 0, messages: 1 });
@@ -83,11 +82,7 @@ test('T6 a part that is promised again on the way to its end is given up before 
 });
 
 test('T6 a part that one record promises, gives up and promises to the next attempt is open once at a cut', () => {
-  partitions.publish(1, document({ entity: a, x: 1 }, { entity: a, later: 1 }));
-  partitions.step(1, {}, () => ({ atOnce: 0, late: 0 }));
-  partitions.now += 1_000_000n;
-  const younger = partitions.publish(0, document({ entity: f, x: 2 }, { entity: a, x: 2 }));
-  for (const p of [0, 1, 0, 1, 0]) partitions.step(p);
+  const younger = partRefused();
   partitions.now += 5_000_000n;
   partitions.step(0);
   // All of it is heard once more, by who has nothing in line.
@@ -97,6 +92,21 @@ test('T6 a part that one record promises, gives up and promises to the next atte
   const reopened = partitions.reopened(1, partitions.log(1).length);
   expect(reopened.waiting).toEqual({ documents: 0, begun: 0, prepared: 1 });
 });
+
+/**
+ * A part is asked for, refused for an older transaction's sake and given up, of which the log of the second
+ * partition has nothing.
+ * @returns the document that it is of
+ */
+function partRefused(): LogOffset {
+  // In line, for it asks the first partition, where that is not heard: nothing of it is in the log.
+  partitions.publish(1, document({ entity: a, x: 1 }, { entity: a, later: 1 }));
+  partitions.step(1, {}, () => ({ atOnce: 0, late: 0 }));
+  partitions.now += 1_000_000n;
+  const younger = partitions.publish(0, document({ entity: f, x: 2 }, { entity: a, x: 2 }));
+  for (const p of [0, 1, 0, 1, 0]) partitions.step(p);
+  return younger;
+}
 
 /** Kinds of the items about a part of the first partition's document in the log of a participant. */
 function partStory(p: number, offset: number): readonly string[] {

@@ -14,6 +14,7 @@ import {
   movedOpen,
   NO_FACTS,
   type PrepareMessage,
+  type SegmentRecord,
   type SendMark,
 } from '@pyralog/format';
 import {
@@ -209,7 +210,9 @@ export class PartitionSequencer {
    * Takes what a record before the manifest's cut says of transactions that are still open. All of
    * {@link openRecords} come here before the first {@link fold}.
    */
-  reopen(offset: LogOffset, items: readonly Item[]): void {
+  reopen(offset: LogOffset, record: SegmentRecord['record']): void {
+    assert(record.kind === 'items', 'a claim opens nothing');
+    const { items } = record;
     const { begun, prepared } = this.#state.open;
     const isOpen = (item: Item): boolean => {
       switch (item.kind) {

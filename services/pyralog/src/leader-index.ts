@@ -24,6 +24,6 @@ export function leaderIndex(index: IndexReader): LeaderIndex {
       return { state, schema, empty: manifest === undefined };
     },
     answer: (needs) => Promise.all(needs.map(answer)),
-    itemsOf: (offset) => index.itemsOf(offset),
+    records: (offsets) => index.records(offsets),
   };
 }

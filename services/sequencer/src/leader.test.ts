@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
+import { utf8Encode } from '@pyralog/base';
 import {
   type CommitRecord,
   decodeCommitRecord,
   emptyLogState,
   encodeCommitRecord,
+  encodeFacts,
+  type SegmentRecord,
 } from '@pyralog/format';
 import type { LogReadOptions, LogRecord, StoredRecord, TopicPartition } from '@pyralog/log';
 import { MemoryLog } from '@pyralog/log/memory';
@@ -16,15 +19,17 @@ import {
   ownerId,
   parseDocument,
   partitionNo,
+  printDocument,
   PyralogError,
+  tx,
 } from '@pyralog/model';
 import { type Clock, Health, SeededRand, type Timers } from '@pyralog/runtime';
-import type { Need, NeedAnswer, Outcome } from '@pyralog/sequencing';
+import type { Need, NeedAnswer, Outcome, Sent } from '@pyralog/sequencing';
 import { describe, expect, test } from 'vitest';
 import type { BlobStore } from './blobs.ts';
 import { DocumentQueue } from './document-queue.ts';
 import { PartitionLeader } from './leader.ts';
-import { NO_MAILBOX, NO_POST } from './mailbox.ts';
+import { NO_MAILBOX } from './mailbox.ts';
 
 const topic: TopicPartition = { topic: 'main.commits', partition: partitionNo(0) };
 
@@ -132,7 +137,13 @@ class World {
   readonly time = new SetTime();
   readonly blobs = new FaultyBlobs();
   readonly published: CommitRecord[] = [];
+  readonly posted: Sent[] = [];
   readonly told: string[] = [];
+  partitions = 1;
+  /** Of the log where the manifest was cut; by default there is none. */
+  start = emptyLogState();
+  /** What segments have of the log before. */
+  segments: readonly SegmentRecord[] = [];
   queue = new DocumentQueue({ documents: 100, bytes: 1e7 });
   room = true;
   /** What the index says; by default that it holds nothing. */
@@ -151,16 +162,16 @@ class World {
     return PartitionLeader.lead({
       topic,
       partition: partitionNo(0),
-      partitions: 1,
+      partitions: this.partitions,
       log: this.log,
       index: {
         start: async () => ({
-          state: emptyLogState(),
+          state: this.start,
           schema: initialSchema({}),
           empty: this.empty,
         }),
         answer: async (needs) => needs.map((need) => this.answer(need)),
-        itemsOf: async () => [],
+        records: (offsets) => this.#recordsAt(offsets),
       },
       clock: this.time,
       timers: this.time,
@@ -169,7 +180,7 @@ class World {
       cacheBytesMax: 1e9,
       inbox: this.queue,
       mailbox: NO_MAILBOX,
-      post: NO_POST,
+      post: (messages) => this.posted.push(...messages),
       publish: (offset, record) => {
         if (offset >= this.published.length) this.published.push(record);
       },
@@ -181,6 +192,10 @@ class World {
         onRecovery: () => this.told.push('well'),
       }),
     });
+  }
+
+  async *#recordsAt(offsets: readonly LogOffset[]): AsyncIterable<SegmentRecord> {
+    yield* this.segments.filter(({ offset }) => offsets.includes(offset));
   }
 
   async records(): Promise<CommitRecord[]> {
@@ -528,4 +543,60 @@ describe('a document that cannot be resolved', () => {
     world.answer = nothing;
     expect(await submit(world, 'a')).toBe('committed');
   });
+});
+
+test('T10 a transaction that was open at the cut is gone on with, whatever the log has forgotten', async () => {
+  const world = new World();
+  world.partitions = 2;
+  // What the log has before the cut says nothing of it.
+  const [cut, open] = [logOffset(3), logOffset(1)];
+  const owner = ownerId('ab'.repeat(16));
+  await world.log.createTopic(topic.topic, 1);
+  for (let i = 1; i <= cut; i++) {
+    const value = encodeCommitRecord({ kind: 'epoch', epoch: epoch(i), owner });
+    await world.log.append(topic, [{ value }]);
+  }
+  const header = { owner, epoch: epoch(1), seq: 1, coordination: logOffset(0), marks: [] };
+  const document = parseDocument('{"ops":[{"entity":"e:0","n":1}]}');
+  const start = tx(world.time.nowNanos());
+  const content = utf8Encode('{"document":"{\\"ops\\":[]}"}');
+  world.segments = [
+    {
+      offset: open,
+      record: {
+        ...header,
+        kind: 'items',
+        lowWater: logOffset(1),
+        closed: start,
+        schemaTx: start,
+        items: [
+          {
+            kind: 'begin',
+            offset: logOffset(0),
+            attempt: 1,
+            start,
+            begun: start,
+            document: utf8Encode(printDocument(document)),
+            contentHash: document.contentHash,
+            parts: [{ partition: partitionNo(1), name: '', content }],
+            facts: encodeFacts([]),
+            locks: [],
+          },
+        ],
+      },
+    },
+  ];
+  world.start = {
+    ...emptyLogState(),
+    next: cut,
+    clock: start,
+    admission: { epoch: epoch(cut), owner, seq: 0 },
+    lowWater: logOffset(1),
+    open: { begun: [{ offset: logOffset(0), start, records: [open] }], prepared: [] },
+  };
+  await using _leader = await world.lead();
+  await world.time.pass(0);
+  expect(world.posted).toMatchObject([
+    { to: 1, message: { kind: 'prepare', attempt: 1, id: { coordinator: 0, offset: 0 } } },
+  ]);
 });

@@ -4,8 +4,8 @@ import {
   decodeCommitRecord,
   type DraftRecord,
   encodeCommitRecord,
-  type Item,
   type LogState,
+  type SegmentRecord,
 } from '@pyralog/format';
 import type { Log, StoredRecord, TopicPartition } from '@pyralog/log';
 import {
@@ -47,10 +47,10 @@ export interface LeaderIndex {
   /** Answers from the runs of the adopted manifest alone. */
   answer(needs: readonly Need[]): Promise<readonly NeedAnswer[]>;
   /**
-   * What a record before the cut of the adopted manifest says, of its segments: the log may have forgotten it.
+   * Records before the cut of the adopted manifest, in order, of its segments: the log may have forgotten them.
    * @throws object-missing, object-damaged
    */
-  itemsOf(offset: LogOffset): Promise<readonly Item[]>;
+  records(offsets: readonly LogOffset[]): AsyncIterable<SegmentRecord>;
 }
 
 /** That the closed timestamp is to move on. */
@@ -371,7 +371,8 @@ async function recover(options: LeadershipOptions): Promise<PartitionSequencer> 
     complete: empty,
     cacheBytesMax,
   });
-  for (const offset of sequencer.openRecords) sequencer.reopen(offset, await index.itemsOf(offset));
+  for await (const { offset, record } of index.records(sequencer.openRecords))
+    sequencer.reopen(offset, record);
   await replay(options, sequencer, end);
   return sequencer;
 }

@@ -275,11 +275,8 @@ export class Partitions {
     for (const [offset, record] of log.slice(0, records).entries())
       before.fold(logOffset(offset), record);
     const sequencer = this.#fresh(p, this.#all.length, before);
-    for (const offset of sequencer.openRecords) {
-      const record = must(log[offset], 'what is open is in the log');
-      assert(record.kind === 'items', 'a claim opens nothing');
-      sequencer.reopen(offset, record.items);
-    }
+    for (const offset of sequencer.openRecords)
+      sequencer.reopen(offset, must(log[offset], 'what is open is in the log'));
     for (let at = records; at < log.length; at++)
       sequencer.fold(logOffset(at), must(log[at], 'it is in the log'));
     return sequencer;

@@ -76,10 +76,9 @@ async function* rejectionsFrom(
   const manifest = await bucket.newestManifest(partition);
   for (const segment of manifest?.segments ?? []) {
     if (segment.to <= from) continue;
-    const footer = await bucket.segmentFooter(partition, segment);
-    for (const page of footer.pages.keys()) {
+    const isWanted = (_: LogOffset, to: LogOffset): boolean => to > from;
+    for await (const records of bucket.segmentRecords(partition, segment, isWanted)) {
       if (signal.aborted) return;
-      const records = await bucket.segmentPage(partition, segment, footer, page);
       yield records.flatMap(({ offset, record }) =>
         offset < from || !('items' in record) ? [] : rejectionsOf(offset, record),
       );
