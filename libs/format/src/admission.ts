@@ -1,4 +1,4 @@
-import type { CommitRecord } from './commit-record.ts';
+import type { EpochRecord, Outcomes } from './commit-record.ts';
 import type { AdmissionState } from './manifest.ts';
 import { epoch } from '@pyralog/model';
 
@@ -17,7 +17,7 @@ export const NOTHING_ADMITTED: AdmissionState = { epoch: epoch(0), owner: undefi
  */
 export function admit(
   at: AdmissionState,
-  record: CommitRecord,
+  record: EpochRecord | Outcomes,
 ): { readonly after: AdmissionState; readonly counts: boolean } {
   if (record.kind === 'epoch') {
     // Two contenders may claim the same number: the first one in the log has it.

@@ -148,6 +148,11 @@ export function isOutcome<F>(item: ItemOf<F>): item is OutcomeItem<F> {
   }
 }
 
+/** What a record of outcomes says, made or read, its facts aside. */
+export interface Outcomes extends RecordHeader {
+  readonly items: readonly ItemOf<unknown>[];
+}
+
 /** A record of outcomes, as a sequencer makes it. */
 export interface DraftRecord extends RecordHeader {
   readonly items: readonly DraftItem[];

@@ -1,7 +1,7 @@
 import { assert, compareUtf8, unreachable } from '@pyralog/base';
 import { logOffset, TX_NONE, type LogOffset, type PartitionNo, type Tx } from '@pyralog/model';
 import { admit, NOTHING_ADMITTED } from './admission.ts';
-import type { CommitRecord, Item, ItemsRecord, Mark } from './commit-record.ts';
+import type { EpochRecord, ItemOf, Mark, Outcomes } from './commit-record.ts';
 import type { LogState } from './manifest.ts';
 import {
   type BegunTransaction,
@@ -36,7 +36,7 @@ export function emptyLogState(): LogState {
 export function advance(
   state: LogState,
   offset: LogOffset,
-  record: CommitRecord,
+  record: EpochRecord | Outcomes,
 ): { readonly state: LogState; readonly counts: boolean } {
   assert(offset >= state.next, 'records are folded in the order of the log');
   const next = logOffset(offset + 1);
@@ -77,7 +77,7 @@ export function isSettled(state: LogState, input: LogOffset): boolean {
 }
 
 /** Raised by every timestamp of a counting record, promised ones included (protocol 1.7). */
-function clockAfter(clock: Tx, record: ItemsRecord): Tx {
+function clockAfter(clock: Tx, record: Outcomes): Tx {
   let last = maxTx(maxTx(clock, record.closed), record.schemaTx);
   for (const item of record.items) {
     if ('tx' in item) last = maxTx(last, item.tx);
@@ -93,7 +93,7 @@ type Range = readonly [LogOffset, LogOffset];
 function doneAfter(
   done: readonly Range[],
   lowWater: LogOffset,
-  record: ItemsRecord,
+  record: Outcomes,
 ): readonly Range[] {
   let ranges = done;
   for (const item of record.items) {
@@ -106,10 +106,10 @@ function doneAfter(
     .map(([from, to]): Range => [maxOffset(from, lowWater), to]);
 }
 
-type InputItem = Extract<Item, { kind: 'commit' | 'rejected' | 'duplicate' | 'begin' }>;
+type InputItem = Extract<ItemOf<unknown>, { kind: 'commit' | 'rejected' | 'duplicate' | 'begin' }>;
 
 /** Whether the document at its offset need not be read again: it has its outcome, or is in the log (protocol 1.4). */
-function takesInput(item: Item): item is InputItem {
+function takesInput(item: ItemOf<unknown>): item is InputItem {
   return (
     item.kind === 'commit' ||
     item.kind === 'rejected' ||
@@ -137,7 +137,7 @@ function withOffset(ranges: readonly Range[], offset: LogOffset): readonly Range
 function openAfter(
   open: OpenTransactions,
   record: LogOffset,
-  { items }: ItemsRecord,
+  { items }: Outcomes,
 ): OpenTransactions {
   let { begun, prepared } = open;
   for (const item of items) {

@@ -20,7 +20,6 @@ import {
   type ItemsRecord,
   type RecordHeader,
 } from './commit-record.ts';
-import { NO_FACTS } from './commit-facts.ts';
 import type { AdmissionState } from './manifest.ts';
 import { readHeader, readItem, writeHeader, writeItem } from './record-items.ts';
 
@@ -170,10 +169,7 @@ export function readPage(bytes: Uint8Array, what: string): SegmentRecord[] {
       record = readRecord(from, admission, row, what);
       for (const item of record.items) if (isInForce(item)) row = item.to;
     }
-    const step = admit(
-      admission,
-      record.kind === 'epoch' ? record : { ...record, facts: NO_FACTS },
-    );
+    const step = admit(admission, record);
     assert(step.counts, 'the records of a segment were admitted');
     admission = step.after;
     records.push({ offset, record });

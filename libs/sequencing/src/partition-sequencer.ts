@@ -12,7 +12,6 @@ import {
   type LogState,
   type Mark,
   movedOpen,
-  NO_FACTS,
   type PrepareMessage,
   type SegmentRecord,
   type SendMark,
@@ -643,7 +642,7 @@ export class PartitionSequencer {
       schemaTx: this.#schema.tx,
       items,
     };
-    const { state, counts } = advance(this.#state, this.#state.next, withoutFacts(record));
+    const { state, counts } = advance(this.#state, this.#state.next, record);
     assert(counts, 'I6: its own next record counts');
     this.#state = state;
     this.#undurable = record;
@@ -656,12 +655,6 @@ export class PartitionSequencer {
     const { pinned } = this.#table;
     return pinned === undefined || pinned > promised ? promised : asTx(pinned - 1n);
   }
-}
-
-/** `advance` looks at header and items only. */
-function withoutFacts(record: DraftRecord): CommitRecord {
-  const items = record.items.map((item) => (isInForce(item) ? { ...item, from: 0, to: 0 } : item));
-  return { ...record, items, facts: NO_FACTS };
 }
 
 function itemOf(offset: LogOffset, outcome: Outcome): DraftItem {

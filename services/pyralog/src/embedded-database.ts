@@ -72,16 +72,15 @@ export class EmbeddedDatabase extends ReadingDatabase {
     const door = this.#doors.of(parsed, this.mode);
     const outcome = await this.#at(door).submit(parsed, document.length);
     switch (outcome.kind) {
-      case 'committed':
+      case 'committed': {
+        const result = await this.#committed(parsed, door, outcome);
+        if (!explain) return result;
+        const millis = { publish: 0, total: clock.monotonicMillis() - since };
         return {
-          ...(await this.#committed(parsed, door, outcome)),
-          explain: explain
-            ? explanation(door, outcome.participants, outcome.effort, {
-                publish: 0,
-                total: clock.monotonicMillis() - since,
-              })
-            : undefined,
+          ...result,
+          explain: explanation(door, outcome.participants, outcome.effort, millis),
         };
+      }
       case 'duplicate':
         return this.firstResult(parsed, outcome.tx);
       case 'rejected':

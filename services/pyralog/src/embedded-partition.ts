@@ -68,7 +68,6 @@ export class EmbeddedPartition implements AsyncDisposable {
   readonly #queue: DocumentQueue;
   readonly #leader: PartitionLeader;
   readonly #indexer: Supervisor;
-  readonly #idle: IdleClosing;
   readonly #stop = new AbortController();
 
   private constructor(
@@ -79,6 +78,7 @@ export class EmbeddedPartition implements AsyncDisposable {
     queue: DocumentQueue,
     messages: MessageQueue,
     leader: PartitionLeader,
+    idle: IdleClosing,
   ) {
     this.#ports = ports;
     this.#topic = topic;
@@ -91,13 +91,7 @@ export class EmbeddedPartition implements AsyncDisposable {
       { run: (signal, working) => this.#runIndexer(signal, working) },
       { ...ports, health: healths.index, pauses: ports.indexerPauses ?? INDEXER_PAUSES },
     );
-    this.#idle = new IdleClosing({
-      timers: ports.timers,
-      next: () => reader.state.next,
-      mayClose: () => reader.schema.mode === 'live',
-      close: () => leader.requestClosed(),
-    });
-    void this.#idle.run(this.#stop.signal);
+    void idle.run(this.#stop.signal);
   }
 
   /**
@@ -129,6 +123,12 @@ export class EmbeddedPartition implements AsyncDisposable {
     });
     const queue = new DocumentQueue(WAITING_MAX);
     const messages = new MessageQueue();
+    const idle = new IdleClosing({
+      timers,
+      next: () => reader.state.next,
+      mayClose: () => reader.schema.mode === 'live',
+      close: () => leader.requestClosed(),
+    });
     const leader = await PartitionLeader.lead({
       inbox: queue,
       mailbox: messages,
@@ -145,21 +145,21 @@ export class EmbeddedPartition implements AsyncDisposable {
       cacheBytesMax: CURRENT_BYTES_MAX / info.partitions,
       publish: (offset, record) => {
         reader.apply(offset, record);
-        if (record.kind === 'items' && record.items.length > 0) written(record.closed);
+        if (record.kind === 'epoch' || record.items.length === 0) return;
+        idle.busy();
+        written(record.closed);
       },
       hasRoom: () => reader.hasRoom,
       noRoom: () => noRoom(reader.liveFacts, 'written', healths.index.failure),
       health: healths.log,
       onStep: (step) => ports.steps?.step(`${info.name}/${partition}`, step),
     });
-    return new EmbeddedPartition(ports, topic, healths, reader, queue, messages, leader);
+    return new EmbeddedPartition(ports, topic, healths, reader, queue, messages, leader, idle);
   }
 
   /** As {@link DocumentQueue.submit}. */
-  async submit(document: TransactionDocument, bytes: number): Promise<Outcome> {
-    const outcome = await this.#queue.submit(document, bytes);
-    this.#idle.busy();
-    return outcome;
+  submit(document: TransactionDocument, bytes: number): Promise<Outcome> {
+    return this.#queue.submit(document, bytes);
   }
 
   /** Has the closed timestamp moved on soon, to `upTo` or above. */
