@@ -27,11 +27,13 @@ def value(fact):
 
 
 def facts(row):
-    """A row of an entity has many facts, any other row is one."""
+    """A row of an entity has many facts, any other row is one, or an assert and the retract that took it back."""
     for fact in row.get("facts", [row]):
         key = [row["entity"], fact["attribute"], fact["type"]]
         assert fact["type"] in ("int", "instant", "bool") or fact["int"] == 0, key
         yield [*key, value(fact), str(fact["tx"]), fact["assert"], fact["blob"].hex()]
+        if fact.get("retracted", 0) != 0:
+            yield [*key, value(fact), str(fact["retracted"]), False, fact["blob"].hex()]
 
 
 def with_pyarrow(path):

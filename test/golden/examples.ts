@@ -11,6 +11,7 @@ import {
   encodeRun,
   FactTable,
   runName,
+  sameSubject,
   SegmentBuilder,
   sortRuns,
   type Codec,
@@ -162,6 +163,29 @@ export function makeRun(order: IndexOrder, list: readonly StoredFact[], codec: C
   );
 }
 
+/** The same as history, each assert that a retract took back in one row with it. */
+export function makeHistory(
+  order: IndexOrder,
+  list: readonly StoredFact[],
+  codec: Codec,
+): EncodedRun {
+  const sorted = list
+    .filter(({ value }) => order !== 'vaet' || value.type === 'ref')
+    .toSorted((a, b) => compareFacts(order, a, b));
+  const single = tableOf(sorted);
+  const table = new FactTable();
+  for (let row = 0; row < sorted.length; row++) {
+    const takesBack =
+      single.operation[row] === 1 &&
+      single.operation[row + 1] === 0 &&
+      sameSubject(single, row, single, row + 1);
+    table.appendRow(single, row, takesBack ? single.txAt(row + 1) : 0n);
+    if (takesBack) row++;
+  }
+  const rows = Uint32Array.from({ length: table.length }, (_, row) => row);
+  return encodeRun({ order, part: 'history', level: 1, table, rows }, codec);
+}
+
 /** A log of a claim and one record, as a segment, and the state behind it. */
 export function makeSegment(
   records: readonly DraftRecord[],
@@ -202,6 +226,7 @@ export function makeFiles(codec: Codec): ReadonlyMap<string, Uint8Array> {
     files.set(`${order}.run`, bytes);
     return { name: runName(order, 0, run.hash), ...run, bytes: bytes.length, ...range };
   });
+  files.set('history.run', makeHistory('eavt', facts, codec).bytes);
   const manifest: Manifest = {
     formatVersion: 0,
     database: info.name,

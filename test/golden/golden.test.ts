@@ -13,7 +13,7 @@ const codecs = [await createCodec(), await createPortableCodec()];
 test('there are golden files of every kind', () => {
   expect(newest).toBe('v0');
   expect(readdirSync(new URL('v0/', here)).filter((name) => name.endsWith(EXPECTED)).length).toBe(
-    10,
+    11,
   );
 });
 

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
-import { draft, facts, makeRun, makeSegment } from './examples.ts';
+import { draft, facts, makeHistory, makeRun, makeSegment } from './examples.ts';
 import { readRun, readSegment } from './read.ts';
 
 const formats = fileURLToPath(new URL('../formats/', import.meta.url));
@@ -63,6 +63,8 @@ function makeAll(): MadeFile[] {
       write(`${order}-${size}.arrow`, makeRun(order, list, codec).bytes, readRun),
     ),
   );
+  for (const order of INDEX_ORDERS)
+    files.push(write(`${order}-history.arrow`, makeHistory(order, many, codec).bytes, readRun));
   const records = many.slice(facts.length).map((fact, i) => ({
     ...draft,
     seq: i + 1,

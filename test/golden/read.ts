@@ -7,6 +7,7 @@ import {
   decodeRunBlock,
   decodeSegmentBlock,
   decodeSegmentPage,
+  retractedAt,
   verifyRun,
   verifySegment,
   type Codec,
@@ -14,11 +15,16 @@ import {
   type FileBlock,
   type TextList,
 } from '@pyralog/format';
-import type { StoredFact } from '@pyralog/model';
+import { type StoredFact, tx } from '@pyralog/model';
 import { databaseId } from './examples.ts';
 
 function factsOf(columns: FactColumns): StoredFact[] {
-  return Array.from({ length: columns.length }, (_, row) => columns.factAt(row));
+  return Array.from({ length: columns.length }, (_, row): StoredFact[] => {
+    const fact = columns.factAt(row);
+    const retracted = retractedAt(columns, row);
+    if (retracted === 0n) return [fact];
+    return [fact, { ...fact, tx: tx(retracted), operation: 'retract' }];
+  }).flat();
 }
 
 /** All that a golden file says, by the reader for its kind, as JSON. */
@@ -51,7 +57,13 @@ export function readRun(
     factsOf(decodeRunBlock({ ...footer, attributes, blocks }, i, cut(bytes, block), codec)),
   );
   // Places depend on the compressor, the rest on the content alone.
-  const keys = blocks.map(({ rows, minTx, maxTx, firstKey }) => ({ rows, minTx, maxTx, firstKey }));
+  const keys = blocks.map(({ rows, minTx, maxTx, heldTo, firstKey }) => ({
+    rows,
+    minTx,
+    maxTx,
+    heldTo,
+    firstKey,
+  }));
   const { headCrc: _, ...identity } = footer;
   return { ...identity, attributes: textsOf(attributes), blocks: keys, facts } as never;
 }

@@ -17,7 +17,7 @@ const ENTITY_OFFSETS = 1;
 const ENTITY_TEXT = 2;
 const LIST_OFFSETS = 4;
 /** First buffer of the columns of facts, by layout. */
-const FACTS_FROM: Readonly<Record<FactLayout, number>> = { wide: 3, nested: 6 };
+const FACTS_FROM: Readonly<Record<FactLayout, number>> = { log: 3, wide: 3, nested: 6 };
 /** … and from there on: */
 const ATTRIBUTE = 1;
 const TYPE = 3;
@@ -31,6 +31,7 @@ const BLOB_OFFSETS = 15;
 const BLOB = 16;
 const TX = 18;
 const ASSERT = 20;
+const RETRACTED = 22;
 
 /** SHA-256 and length of a blob. */
 const BLOB_BYTES = SHA256_BYTES + 8;
@@ -38,12 +39,16 @@ const BLOB_BYTES = SHA256_BYTES + 8;
 /** 0, 1, 2, …: in a wide batch each row has its own entity. */
 const IDENTITY = Uint32Array.from({ length: BLOCK_FACTS }, (_, row) => row);
 
-/** Decodes a batch into columns, all in one piece of memory. */
+/**
+ * Decodes a batch into columns, all in one piece of memory.
+ * @param hasRetracted whether facts may have been taken back without a row for it; else that column is not looked at
+ */
 export function decodeFacts(
   batch: ArrowBatch,
   layout: FactLayout,
   attributes: TextList,
   what: string,
+  hasRetracted = false,
 ): FactBatch {
   const base = FACTS_FROM[layout];
   const count = batch.nodes.at(-1) ?? 0;
@@ -60,7 +65,7 @@ export function decodeFacts(
   const hashBytes = (blobBytes / BLOB_BYTES) * SHA256_BYTES;
   const entityBytes = batch.lengthOf(ENTITY_TEXT);
   const memory = new Memory(
-    count * 16 +
+    count * (hasRetracted ? 24 : 16) +
       (entities + 1) * 4 +
       (count + 1) * 4 +
       (nested ? count * 4 : 0) +
@@ -72,6 +77,9 @@ export function decodeFacts(
   );
   const bits = new BigInt64Array(memory.buffer, memory.take(count * 8), count);
   const tx = new BigInt64Array(memory.buffer, memory.take(count * 8), count);
+  const retracted = hasRetracted
+    ? new BigInt64Array(memory.buffer, memory.take(count * 8), count)
+    : undefined;
   const entityOffsets = memory.int32(entities + 1);
   const textOffsets = memory.int32(count + 1);
   const entity = nested
@@ -101,6 +109,7 @@ export function decodeFacts(
     insertBlobs(blobs, { type, bits, textOffsets, texts }, textBytes + bytesBytes, what);
   }
   decodeAsserts(batch, base, operation);
+  if (retracted !== undefined) batch.copy(base + RETRACTED, bytesOf(retracted));
   return new FactBatch({
     length: count,
     entities: new TextList(entities, entityOffsets, entityText),
@@ -113,6 +122,7 @@ export function decodeFacts(
     texts,
     tx,
     operation,
+    retracted,
   });
 }
 

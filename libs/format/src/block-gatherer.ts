@@ -1,5 +1,5 @@
 import { assert } from '@pyralog/base';
-import { tx, type IndexOrder, type Tx } from '@pyralog/model';
+import { tx, TX_LAST, type IndexOrder, type Tx } from '@pyralog/model';
 import { NO_NULLS, type Zeros } from './arrow-file.ts';
 import {
   BLOB_FLAG,
@@ -33,7 +33,12 @@ export interface GatheredBlock {
   /** Views that are valid until the next block. */
   readonly buffers: readonly (Uint8Array | Zeros)[];
   readonly minTx: Tx;
+  /** Retracts without a row of their own included. */
   readonly maxTx: Tx;
+  /** Those retracts included. */
+  readonly facts: number;
+  /** As of a run (manifest.ts). */
+  readonly heldTo: Tx;
 }
 
 /** Gathers rows of a table into the buffers of a batch, over and over into the same memory. */
@@ -48,6 +53,7 @@ export class BlockGatherer {
   readonly #doubles = new Uint32Array(BLOCK_FACTS * 2);
   readonly #txs = new Uint32Array(BLOCK_FACTS * 2);
   readonly #asserts = new Uint8Array(BLOCK_FACTS / 8);
+  readonly #retracted = new Uint32Array(BLOCK_FACTS * 2);
   readonly #entities = new TextSink();
   readonly #listOffsets = new Int32Array(BLOCK_FACTS + 1);
   readonly #texts = new TextSink();
@@ -76,6 +82,7 @@ export class BlockGatherer {
     this.#gatherTexts(rows, kinds);
     const entities =
       this.#layout === 'nested' ? this.#groupEntities(rows) : this.#listEntities(rows);
+    const retracted = this.#gatherRetracted(rows);
     const number = (used: boolean, words: Uint32Array): Uint8Array | Zeros =>
       used ? new Uint8Array(words.buffer, 0, count * 8) : { length: count * 8 };
     const facts = [
@@ -98,10 +105,12 @@ export class BlockGatherer {
       NO_NULLS,
       this.#asserts.subarray(0, (count + 7) >> 3),
     ];
-    const columns = Array.from({ length: FACT_COLUMNS }, () => count);
+    if (this.#layout === 'log') assert(retracted === 0, 'facts of the log have rows of their own');
+    else facts.push(NO_NULLS, number(retracted > 0, this.#retracted));
+    const columns = Array.from({ length: FACT_COLUMNS[this.#layout] }, () => count);
     const offsets = this.#entities.buffers(entities);
-    const range = this.#txRange(count);
-    if (this.#layout === 'wide') {
+    const range = this.#txRange(count, retracted);
+    if (this.#layout !== 'nested') {
       const buffers = [NO_NULLS, ...offsets, ...facts];
       return { rows: count, nodes: [count, ...columns], buffers, ...range };
     }
@@ -120,7 +129,7 @@ export class BlockGatherer {
    */
   assertRising(order: IndexOrder, count: number): void {
     const components = KEY_COMPONENTS[order];
-    const wide = this.#layout === 'wide';
+    const wide = this.#layout !== 'nested';
     let group = 0;
     for (let row = 1; row < count; row++) {
       const before = group;
@@ -131,7 +140,7 @@ export class BlockGatherer {
         else if (component === 'attribute') {
           difference = (this.#attribute[row - 1] as number) - (this.#attribute[row] as number);
         } else if (component === 'value') difference = this.#compareValues(row - 1, row);
-        else difference = compareWords(this.#txs, row - 1, row);
+        else difference = this.#compareTimes(row - 1, row);
         if (difference !== 0) break;
       }
       assert(difference < 0, 'rows of a run rise strictly');
@@ -154,7 +163,15 @@ export class BlockGatherer {
     return compareWords(this.#ints, a, b);
   }
 
-  #txRange(count: number): { minTx: Tx; maxTx: Tx } {
+  /** Of one fact a row ends before the next begins. */
+  #compareTimes(a: number, b: number): number {
+    const ends = this.#retracted;
+    const hasEnded = ((ends[2 * a] as number) | (ends[2 * a + 1] as number)) !== 0;
+    return compareWords(hasEnded ? ends : this.#txs, a, b, this.#txs);
+  }
+
+  /** @param retracted rows that are two facts */
+  #txRange(count: number, retracted: number): Omit<GatheredBlock, 'rows' | 'nodes' | 'buffers'> {
     let least = 0;
     let most = 0;
     for (let row = 1; row < count; row++) {
@@ -162,7 +179,41 @@ export class BlockGatherer {
       if (compareWords(this.#txs, row, most) > 0) most = row;
     }
     const txs = new BigInt64Array(this.#txs.buffer);
-    return { minTx: tx(txs[least] as bigint), maxTx: tx(txs[most] as bigint) };
+    const last = retracted === 0 ? 0n : this.#lastRetract(count);
+    const minTx = tx(txs[least] as bigint);
+    const maxTx = tx(last > (txs[most] as bigint) ? last : (txs[most] as bigint));
+    return {
+      minTx,
+      maxTx,
+      facts: count + retracted,
+      heldTo: retracted === count ? tx(last) : TX_LAST,
+    };
+  }
+
+  #lastRetract(count: number): bigint {
+    let last = 0;
+    for (let row = 1; row < count; row++)
+      if (compareWords(this.#retracted, row, last) > 0) last = row;
+    return new BigInt64Array(this.#retracted.buffer)[last] as bigint;
+  }
+
+  /** @returns rows that are two facts */
+  #gatherRetracted(rows: Uint32Array): number {
+    const { retracted } = this.#table;
+    if (retracted === undefined) {
+      this.#retracted.fill(0, 0, rows.length * 2);
+      return 0;
+    }
+    const words = new Uint32Array(retracted.buffer);
+    let count = 0;
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i] as number;
+      const [low, high] = [words[2 * row] as number, words[2 * row + 1] as number];
+      this.#retracted[2 * i] = low;
+      this.#retracted[2 * i + 1] = high;
+      if ((low | high) !== 0) count++;
+    }
+    return count;
   }
 
   /** @returns which types there are, a bit for each tag. */
@@ -355,7 +406,7 @@ class TextSink {
 }
 
 /** Order of two int64 given as little-endian words. */
-function compareWords(words: Uint32Array, a: number, b: number): number {
-  const high = ((words[2 * a + 1] as number) | 0) - ((words[2 * b + 1] as number) | 0);
-  return high !== 0 ? high : (words[2 * a] as number) - (words[2 * b] as number);
+function compareWords(words: Uint32Array, a: number, b: number, others = words): number {
+  const high = ((words[2 * a + 1] as number) | 0) - ((others[2 * b + 1] as number) | 0);
+  return high !== 0 ? high : (words[2 * a] as number) - (others[2 * b] as number);
 }

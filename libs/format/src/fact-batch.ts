@@ -65,6 +65,7 @@ export interface FactBatchParts {
   readonly texts: Uint8Array;
   readonly tx: BigInt64Array;
   readonly operation: Uint8Array;
+  readonly retracted?: BigInt64Array | undefined;
 }
 
 /**
@@ -86,6 +87,7 @@ export class FactBatch implements FactColumns {
   readonly texts: Uint8Array;
   readonly tx: BigInt64Array;
   readonly operation: Uint8Array;
+  readonly retracted: BigInt64Array | undefined;
 
   constructor(parts: FactBatchParts) {
     this.length = parts.length;
@@ -100,6 +102,7 @@ export class FactBatch implements FactColumns {
     this.texts = parts.texts;
     this.tx = parts.tx;
     this.operation = parts.operation;
+    this.retracted = parts.retracted;
   }
 
   /** Memory of the columns in bytes, without the attribute names, which the blocks of a file share. */
@@ -113,7 +116,8 @@ export class FactBatch implements FactColumns {
       this.textOffsets.byteLength +
       this.texts.byteLength +
       this.tx.byteLength +
-      this.operation.byteLength
+      this.operation.byteLength +
+      (this.retracted?.byteLength ?? 0)
     );
   }
 

@@ -33,6 +33,11 @@ export interface FactColumns {
   readonly tx: BigInt64Array;
   /** 1 assert, 0 retract, by row. */
   readonly operation: Uint8Array;
+  /**
+   * By row: tx of the retract that took the fact back, where that has no row of its own: such a row is two facts. 0 for
+   * the others; undefined where there are only others.
+   */
+  readonly retracted: BigInt64Array | undefined;
   /** Where a string, ref, bytes, json or reference begins in `texts`; others are empty. */
   textFrom(row: number): number;
   /** Where it ends. */
@@ -48,4 +53,9 @@ export interface FactColumns {
   txAt(row: number): Tx;
   operationAt(row: number): Operation;
   factAt(row: number): StoredFact;
+}
+
+/** tx of the retract that took the fact of a row back; 0 where that has a row of its own, or there is none. */
+export function retractedAt({ retracted }: Pick<FactColumns, 'retracted'>, row: number): bigint {
+  return retracted === undefined ? 0n : (retracted[row] as bigint);
 }

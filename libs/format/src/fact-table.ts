@@ -18,7 +18,7 @@ import {
   valueOf,
   type FactBatch,
 } from './fact-batch.ts';
-import type { FactColumns } from './fact-columns.ts';
+import { type FactColumns, retractedAt, type Texts } from './fact-columns.ts';
 import { TextTable } from './text-table.ts';
 import { writeUtf8 } from './utf8-text.ts';
 
@@ -49,6 +49,7 @@ export class FactTable implements FactColumns {
   texts: Uint8Array;
   tx: BigInt64Array;
   operation: Uint8Array;
+  retracted: BigInt64Array | undefined;
   #length = 0;
   #textBytes = 0;
   #lastEntity: string | undefined;
@@ -86,7 +87,7 @@ export class FactTable implements FactColumns {
 
   /** Memory of the columns and tables in bytes. */
   get byteLength(): number {
-    const perRow = 4 + 2 + 1 + 8 + 4 + 4 + 8 + 1;
+    const perRow = 4 + 2 + 1 + 8 + 4 + 4 + 8 + 1 + (this.retracted === undefined ? 0 : 8);
     return (
       this.entity.length * perRow +
       this.texts.byteLength +
@@ -114,6 +115,7 @@ export class FactTable implements FactColumns {
     this.#lastEntity = undefined;
     this.#length = 0;
     this.#textBytes = 0;
+    this.retracted = undefined;
   }
 
   /** @returns the row of the fact. */
@@ -131,9 +133,44 @@ export class FactTable implements FactColumns {
     return row;
   }
 
+  /**
+   * Appends a row of other columns without making strings of it.
+   * @param retracted tx of the retract that took the fact back, 0 where none did
+   * @returns its row here.
+   */
+  appendRow(
+    columns: FactColumns,
+    from: number,
+    retracted: bigint = retractedAt(columns, from),
+  ): number {
+    const row = this.#length;
+    this.#reserveRows(1);
+    const { entities, attributes } = columns;
+    this.entity[row] = idIn(this.entities, entities, columns.entity[from] as number);
+    const attribute = idIn(this.attributes, attributes, columns.attribute[from] as number);
+    assert(attribute < TABLE_ATTRIBUTES_MAX, 'a fact table has at most 65,535 attributes');
+    this.attribute[row] = attribute;
+    this.type[row] = columns.type[from] as number;
+    this.bits[row] = columns.bits[from] as bigint;
+    this.tx[row] = columns.tx[from] as bigint;
+    this.operation[row] = columns.operation[from] as number;
+    const text = columns.textBytesAt(from);
+    this.#reserveTexts(text.length);
+    this.texts.set(text, this.#textBytes);
+    this.textStart[row] = this.#textBytes;
+    this.#endText(row, this.#textBytes + text.length);
+    if (retracted !== 0n) {
+      this.retracted ??= new BigInt64Array(this.tx.length);
+      this.retracted[row] = retracted;
+    }
+    this.#length = row + 1;
+    return row;
+  }
+
   /** Appends rows [from, to) of a batch without making strings of them. @returns the first row. */
   appendColumns(batch: FactBatch, from = 0, to: number = batch.length): number {
     assert(from >= 0 && from <= to && to <= batch.length, 'rows outside of the batch');
+    assert(batch.retracted === undefined, 'facts of the log have rows of their own');
     const first = this.#length;
     const count = to - from;
     this.#reserveRows(count);
@@ -336,6 +373,8 @@ export class FactTable implements FactColumns {
     this.textLength = grow(this.textLength, new Uint32Array(rows));
     this.tx = grow(this.tx, new BigInt64Array(rows));
     this.operation = grow(this.operation, new Uint8Array(rows));
+    if (this.retracted !== undefined)
+      this.retracted = grow(this.retracted, new BigInt64Array(rows));
   }
 
   #reserveTexts(count: number): void {
@@ -343,6 +382,11 @@ export class FactTable implements FactColumns {
     if (needed <= this.texts.length) return;
     this.texts = grow(this.texts, new Uint8Array(Math.max(needed, this.texts.length * 2)));
   }
+}
+
+/** The id in a table of a text of others. */
+function idIn(table: TextTable, { bytes, offsets }: Texts, number: number): number {
+  return table.idOfBytes(bytes, offsets[number] as number, offsets[number + 1]);
 }
 
 /** Copies the old column into the larger one. */

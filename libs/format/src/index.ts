@@ -17,6 +17,8 @@ export * from './manifest.ts';
 export * from './object-names.ts';
 export * from './row-order.ts';
 export * from './run.ts';
+export { RUN_VERSION, type RunBlock, type RunFooter } from './run-index.ts';
+export * from './run-writer.ts';
 export * from './search-key.ts';
 export {
   transactionsOf,

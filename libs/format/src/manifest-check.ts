@@ -91,6 +91,9 @@ function checkRuns(runs: readonly RunInfo[], state: LogState): string | undefine
     if (run.name !== runName(run.order, run.level, run.hash)) {
       return `the run ${run.name} has a name that does not fit`;
     }
+    if (run.facts < run.rows || run.facts > 2 * run.rows || run.heldTo < run.maxTx) {
+      return `the run ${run.name} has impossible facts`;
+    }
     if (run.rows < 1 || run.to <= run.from || run.to > state.next) {
       return `the run ${run.name} has an impossible range`;
     }
@@ -109,7 +112,7 @@ function checkRuns(runs: readonly RunInfo[], state: LogState): string | undefine
 function checkRows(manifest: Manifest): string | undefined {
   const facts = manifest.segments.reduce((sum, segment) => sum + segment.rows, 0);
   const indexed = manifest.runs.reduce(
-    (sum, run) => sum + (run.order === 'eavt' ? run.rows : 0),
+    (sum, run) => sum + (run.order === 'eavt' ? run.facts : 0),
     0,
   );
   return facts === indexed ? undefined : `eavt has ${indexed} of ${facts} facts`;

@@ -30,10 +30,11 @@ export function encodeManifest(manifest: Manifest, previous?: Manifest): Uint8Ar
       minTx: String(minTx),
       maxTx: String(maxTx),
     })),
-    runs: manifest.runs.map(({ minTx, maxTx, ...info }) => ({
+    runs: manifest.runs.map(({ minTx, maxTx, heldTo, ...info }) => ({
       ...ordered(info, RUN_MEMBERS),
       minTx: String(minTx),
       maxTx: String(maxTx),
+      heldTo: String(heldTo),
     })),
   });
 }
@@ -66,6 +67,7 @@ const RUN_MEMBERS = [
   'part',
   'level',
   'rows',
+  'facts',
   'bytes',
   'hash',
   'from',
@@ -179,10 +181,12 @@ function runFromJson(from: Members, what: string): RunInfo {
     part,
     level: from.count('level'),
     rows: from.count('rows'),
+    facts: from.count('facts'),
     bytes: from.count('bytes'),
     hash: from.text('hash'),
     minTx: tx(from.bigint('minTx')),
     maxTx: tx(from.bigint('maxTx')),
+    heldTo: tx(from.bigint('heldTo')),
     from: logOffset(from.count('from')),
     to: logOffset(from.count('to')),
   };

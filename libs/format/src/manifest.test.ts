@@ -1,4 +1,4 @@
-import { epoch, logOffset, ownerId, partitionNo, tx } from '@pyralog/model';
+import { epoch, logOffset, ownerId, partitionNo, tx, TX_LAST } from '@pyralog/model';
 import { expect, test } from 'vitest';
 import { decodeDatabaseInfo, encodeDatabaseInfo, type DatabaseInfo } from './database-info.ts';
 import { emptyLogState } from './log-state.ts';
@@ -38,10 +38,12 @@ function run(
     part,
     level: 0,
     rows,
+    facts: rows,
     bytes: 1000,
     hash: digest,
     minTx: tx(1024n),
     maxTx: tx(2n ** 60n),
+    heldTo: TX_LAST,
     from: logOffset(from),
     to: logOffset(to),
   };

@@ -30,9 +30,8 @@ export interface LogState {
 }
 
 /**
- * `current`: the newest fact of each (entity, attribute, value) of its range of the log: an assert in
- * force, or a retract that hides older runs. `history`: every other fact of the range. Together they
- * hold each fact of the range once.
+ * `current`: the facts of its range of the log that are in force at its end, and retracts that hide what older runs have.
+ * `history`: every other fact of the range. Together they hold each fact of the range once.
  */
 export type RunPart = 'current' | 'history';
 /** Every part, in the order of a manifest. */
@@ -47,11 +46,16 @@ export interface RunInfo {
   /** 0: flushed from the log. */
   readonly level: number;
   readonly rows: number;
+  /** Rows, and one more for each that has a retract without a row of its own. */
+  readonly facts: number;
   readonly bytes: number;
   /** SHA-256 of the uncompressed columns, hexadecimal: the identity of the content (I12). */
   readonly hash: string;
   readonly minTx: Tx;
+  /** Retracts without a row of their own included. */
   readonly maxTx: Tx;
+  /** All its facts were taken back by then: above it none is in force. TX_LAST where one was not. */
+  readonly heldTo: Tx;
   /** Range [from, to) of the commit log whose facts these are. */
   readonly from: LogOffset;
   readonly to: LogOffset;

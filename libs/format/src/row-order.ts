@@ -10,34 +10,33 @@ export function compareRows(
   b: FactColumns,
   j: number,
 ): number {
+  return compareSubjects(order, a, i, b, j) || compareNumbers(a.tx[i] as bigint, b.tx[j] as bigint);
+}
+
+/** The same without their time: 0 where two rows are about one (entity, attribute, value). */
+export function compareSubjects(
+  order: IndexOrder,
+  a: FactColumns,
+  i: number,
+  b: FactColumns,
+  j: number,
+): number {
   switch (order) {
     case 'eavt':
       return (
-        compareEntities(a, i, b, j) ||
-        compareAttributes(a, i, b, j) ||
-        compareRowValues(a, i, b, j) ||
-        compareNumbers(a.tx[i] as bigint, b.tx[j] as bigint)
+        compareEntities(a, i, b, j) || compareAttributes(a, i, b, j) || compareRowValues(a, i, b, j)
       );
     case 'aevt':
       return (
-        compareAttributes(a, i, b, j) ||
-        compareEntities(a, i, b, j) ||
-        compareRowValues(a, i, b, j) ||
-        compareNumbers(a.tx[i] as bigint, b.tx[j] as bigint)
+        compareAttributes(a, i, b, j) || compareEntities(a, i, b, j) || compareRowValues(a, i, b, j)
       );
     case 'avet':
       return (
-        compareAttributes(a, i, b, j) ||
-        compareRowValues(a, i, b, j) ||
-        compareEntities(a, i, b, j) ||
-        compareNumbers(a.tx[i] as bigint, b.tx[j] as bigint)
+        compareAttributes(a, i, b, j) || compareRowValues(a, i, b, j) || compareEntities(a, i, b, j)
       );
     case 'vaet':
       return (
-        compareRowValues(a, i, b, j) ||
-        compareAttributes(a, i, b, j) ||
-        compareEntities(a, i, b, j) ||
-        compareNumbers(a.tx[i] as bigint, b.tx[j] as bigint)
+        compareRowValues(a, i, b, j) || compareAttributes(a, i, b, j) || compareEntities(a, i, b, j)
       );
   }
 }

@@ -13,15 +13,9 @@ import type { Codec } from './codec.ts';
 import type { FactBatch } from './fact-batch.ts';
 import { BLOCK_FACTS } from './fact-layout.ts';
 import { factKey } from './index-key.ts';
-import {
-  decodeRunBlock,
-  encodeRun,
-  findBlock,
-  FOOTER_READ_BYTES,
-  parseRunFooter,
-  type EncodedRun,
-  type RunFooter,
-} from './run.ts';
+import { decodeRunBlock, findBlock, FOOTER_READ_BYTES, parseRunFooter } from './run.ts';
+import type { RunFooter } from './run-index.ts';
+import { type EncodedRun, encodeRun, RunWriter } from './run-writer.ts';
 import { facts } from './testing/arbitraries.ts';
 import { errorCode, expectFlipsDetected, expectTruncationDetected } from './testing/damage.ts';
 import { sortedRows, tableOf } from './testing/tables.ts';
@@ -92,6 +86,24 @@ describe.each(INDEX_ORDERS)('a run in order %s', (order) => {
       ),
       { numRuns: 60 },
     );
+  });
+
+  test.each([
+    ['one', 1, 1],
+    ['of a block', BLOCK_FACTS, 7],
+    ['and one more', BLOCK_FACTS + 1, 7],
+    ['of an entity across blocks', 9_000, 4_100],
+    ['of an entity that begins late in a block', 9_000, 1_500],
+    ['of small entities', 9_000, 3],
+  ])('of facts that come one by one is the same file: %s', (_, count, perEntity) => {
+    const list = many(count, perEntity);
+    const run = encode(order, list);
+    const { attributes } = footerOf(run.bytes);
+    const writer = new RunWriter({ order, part: 'history', level: 0 }, attributes, codec);
+    const table = tableOf(list);
+    for (const row of sortedRows(order, list)) writer.add(table, row);
+    expect(writer.rows).toBe(count);
+    expect(writer.finish()).toEqual(run);
   });
 
   test('of many blocks is searched by its index', () => {

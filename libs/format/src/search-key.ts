@@ -60,8 +60,16 @@ export function readSearchKey(order: IndexOrder, bytes: Uint8Array): SearchKey {
   throw invalid();
 }
 
-/** Order of a row and a key; 0 where the row begins with the key's components. */
-export function compareToKey(columns: FactColumns, row: number, key: SearchKey): number {
+/**
+ * Order of a row and a key; 0 where the row begins with the key's components.
+ * @param tx of the fact, where it is the retract of a row that is two facts
+ */
+export function compareToKey(
+  columns: FactColumns,
+  row: number,
+  key: SearchKey,
+  tx: bigint = columns.tx[row] as bigint,
+): number {
   for (const component of KEY_COMPONENTS[key.order]) {
     let difference: number;
     switch (component) {
@@ -83,7 +91,7 @@ export function compareToKey(columns: FactColumns, row: number, key: SearchKey):
         break;
       case 'tx':
         if (key.tx === undefined) return 0;
-        difference = compareNumbers(columns.tx[row] as bigint, key.tx);
+        difference = compareNumbers(tx, key.tx);
     }
     if (difference !== 0) return difference;
   }

@@ -143,13 +143,13 @@ export class SegmentBuilder {
     const from = state.next;
     const all = Uint32Array.from({ length: table.length }, (_, row) => row);
     const { attributes, numbers } = numberAttributes(table, all);
-    const writer = new ArrowFileWriter(LAYOUT_FIELDS.wide, codec);
+    const writer = new ArrowFileWriter(LAYOUT_FIELDS.log, codec);
     writer.dictionary(ATTRIBUTE_DICTIONARY, attributes);
     writer.dictionary(TYPE_DICTIONARY, TYPE_NAMES);
     const stateText = JSON.stringify(logStateToJson(state));
     const content = startSegmentHash(this.#generation, to, state);
 
-    const gatherer = new BlockGatherer(table, 'wide', numbers);
+    const gatherer = new BlockGatherer(table, 'log', numbers);
     const blocks: SegmentBlock[] = [];
     for (let row = 0; row < all.length; row += BLOCK_FACTS) {
       const gathered = gatherer.gather(all.subarray(row, row + BLOCK_FACTS));
@@ -224,7 +224,7 @@ export function decodeSegmentBlock(
   assert(block !== undefined, 'the segment has a block of this number');
   checkPlace(block, bytes, what);
   return decodeSafely(what, () => {
-    const facts = decodeFacts(new ArrowBatch(bytes, codec, what), 'wide', footer.attributes, what);
+    const facts = decodeFacts(new ArrowBatch(bytes, codec, what), 'log', footer.attributes, what);
     if (facts.length !== block.rows)
       throw damaged(what, `block ${index} has other rows than the index says`);
     return facts;

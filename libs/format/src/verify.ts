@@ -5,7 +5,8 @@ import type { Codec } from './codec.ts';
 import { hashBlock, hashTexts } from './content-hash.ts';
 import { damaged, decodeSafely } from './damage.ts';
 import type { FactBatch } from './fact-batch.ts';
-import { decodeRunBlock, parseRunFooter, startRunHash, type RunFooter } from './run.ts';
+import { decodeRunBlock, parseRunFooter, startRunHash } from './run.ts';
+import type { RunFooter } from './run-index.ts';
 import {
   decodeSegmentBlock,
   decodeSegmentPage,

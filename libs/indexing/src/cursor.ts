@@ -1,6 +1,5 @@
 import { assert } from '@pyralog/base';
 import {
-  compareRows,
   compareToKey,
   type FactBatch,
   type FactColumns,
@@ -8,13 +7,8 @@ import {
   type SearchKey,
 } from '@pyralog/format';
 import type { LivePart, SortedRows } from './live-index.ts';
+import { compareInOrder, type Row, retractOf, rowAt } from './row.ts';
 import type { BlockNeed, IndexView, Read, RunHandle } from './view.ts';
-
-/** A fact where it lies: nothing is made of it before it is known to be wanted. */
-export interface Row {
-  readonly columns: FactColumns;
-  readonly row: number;
-}
 
 /** Rows of one sorted source from a key on. */
 interface Cursor {
@@ -31,7 +25,7 @@ class RunCursor implements Cursor {
   readonly #from: SearchKey;
   #block: number;
   #batch: FactBatch | undefined;
-  at: { columns: FactColumns; row: number } | undefined;
+  at: Row | undefined;
 
   constructor(run: RunHandle, from: SearchKey) {
     this.#run = run;
@@ -52,13 +46,17 @@ class RunCursor implements Cursor {
   }
 
   next(): void {
-    this.#stand((this.at?.row ?? 0) + 1);
+    const { at } = this;
+    if (at === undefined) return;
+    const retract = retractOf(at);
+    if (retract === undefined) this.#stand(at.row + 1);
+    else this.at = retract;
   }
 
   #stand(row: number): void {
     const columns = this.#batch;
     if (columns !== undefined && row < columns.length) {
-      this.at = { columns, row };
+      this.at = rowAt(columns, row);
       return;
     }
     this.at = undefined;
@@ -85,7 +83,7 @@ class LiveCursor implements Cursor {
 
   next(): void {
     const row = this.#rows[this.#next++];
-    this.at = row === undefined ? undefined : { columns: this.#columns, row };
+    this.at = row === undefined ? undefined : rowAt(this.#columns, row);
   }
 }
 
@@ -199,9 +197,7 @@ export class Merge {
   }
 
   #isBefore(a: Cursor, b: Cursor): boolean {
-    const left = a.at as Row;
-    const right = b.at as Row;
-    return compareRows(this.#order, left.columns, left.row, right.columns, right.row) < 0;
+    return compareInOrder(this.#order, a.at as Row, b.at as Row) < 0;
   }
 }
 

@@ -4,3 +4,4 @@ export * from './live-index.ts';
 export * from './reads.ts';
 export * from './schema-facts.ts';
 export * from './view.ts';
+export * from './compact.ts';

@@ -1,14 +1,10 @@
 import {
   decodeCommitRecord,
-  decodeRunBlock,
   encodeCommitRecord,
-  encodeRun,
-  FactTable,
   factKey,
   type ItemsRecord,
-  parseRunFooter,
   readSearchKey,
-  type RunFooter,
+  type RunPart,
   type SearchKey,
 } from '@pyralog/format';
 import { createCodec } from '@pyralog/format/zstd';
@@ -24,6 +20,7 @@ import {
   ownerId,
   type StoredValue,
   tx,
+  TX_LAST,
   TX_NONE,
   type Value,
 } from '@pyralog/model';
@@ -31,6 +28,7 @@ import fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
 import { LivePart } from './live-index.ts';
 import {
+  diff,
   entityAsOf,
   entityHistory,
   entityNow,
@@ -39,21 +37,22 @@ import {
   scan,
   type ScanBounds,
 } from './reads.ts';
+import { RunFiles } from './testing/run-files.ts';
 import type { IndexView, Read, RunHandle } from './view.ts';
 
 /** Of a part: a run of each order then has several blocks, and some entities fill several. */
 const FACTS = 9_000;
-const PARTS = 4;
+const PARTS = 5;
 const ENTITIES = 60;
 const TXS = 500n;
 
-const codec = await createCodec();
-
 const all: StoredFact[] = [];
-const files = new Map<string, Uint8Array>();
-let view: IndexView;
+const files = new RunFiles(await createCodec());
+const views = new Map<string, IndexView>();
 beforeAll(() => {
   const seen = new Set<string>();
+  /** Of each subject, whether it is in force. */
+  const inForce = new Set<string>();
   const parts = Array.from({ length: PARTS }, (_, part) => {
     const facts: StoredFact[] = [];
     for (let i = 0; facts.length < FACTS; i++) {
@@ -62,12 +61,31 @@ beforeAll(() => {
       if (!seen.has(id)) facts.push(fact);
       seen.add(id);
     }
-    return facts;
+    facts.sort((a, b) => Number(a.tx - b.tx));
+    // A fact is written where it changes something.
+    return facts.map((fact): StoredFact => {
+      const subject = subjectOf(fact);
+      if (inForce.delete(subject)) return { ...fact, operation: 'retract' };
+      inForce.add(subject);
+      return fact;
+    });
   });
   all.push(...parts.flat());
-  const live = parts.pop() as StoredFact[];
-  view = { runs: parts.flatMap((facts, i) => runsOf(facts, i)), parts: [liveOf(live)] };
-  for (const { footer } of view.runs) expect(footer.blocks.length, footer.order).toBeGreaterThan(1);
+  const live = [liveOf(parts.pop() as StoredFact[])];
+  const flushed = parts.flatMap((facts, i) => files.flushed(facts, i));
+  const view = (runs: readonly RunHandle[]): IndexView => ({ runs, parts: live });
+  const [first, second, third, fourth] = parts.keys();
+  const of = (...ranges: (number | undefined)[]): RunHandle[] =>
+    flushed.filter(({ info }) => ranges.includes(info.from));
+  const older = files.compacted(of(first, second), 1);
+  const newer = files.compacted(of(third, fourth), 1);
+  views.set('as flushed', view(flushed));
+  views.set('compacted where it is old', view([...older, ...of(third, fourth)]));
+  views.set('compacted in halves', view([...older, ...newer]));
+  views.set('compacted twice', view(files.compacted([...older, ...newer], 2)));
+  views.set('compacted at once, into small files', view(files.compacted(flushed, 2, 3_000)));
+  for (const { order, part, blocks } of flushed.map(({ footer }) => footer))
+    if (part === 'current' && order !== 'vaet') expect(blocks.length, order).toBeGreaterThan(1);
 });
 
 /** The same for ever; a third of them are of one hot entity. */
@@ -93,28 +111,19 @@ function made(part: number, i: number): StoredFact {
     attribute: `a${draw(5)}`,
     value: values[draw(4)] as StoredValue,
     tx: tx(BigInt(part) * TXS + BigInt(draw(Number(TXS)))),
-    operation: draw(2) === 0 ? 'assert' : 'retract',
+    operation: 'assert',
   };
+}
+
+function subjectOf({ entity, attribute, value }: StoredFact): string {
+  const text = isReference(value) ? `#${value.sha256} ${value.prefix}` : value.value;
+  return `${entity} ${attribute} ${value.type} ${text}`;
 }
 
 function listed(order: IndexOrder, facts: readonly StoredFact[]): StoredFact[] {
   return facts
     .filter(({ value }) => order !== 'vaet' || value.type === 'ref')
     .toSorted((a, b) => compareFacts(order, a, b));
-}
-
-function runsOf(facts: readonly StoredFact[], number: number): RunHandle[] {
-  return INDEX_ORDERS.map((order): RunHandle => {
-    const table = new FactTable();
-    const rows = Uint32Array.from(listed(order, facts), (fact) => table.append(fact));
-    const encoded = encodeRun({ order, part: 'current', level: 0, table, rows }, codec);
-    const { bytes, ...info } = encoded;
-    const name = `${order}-${number}`;
-    files.set(name, bytes);
-    const footer = parseRunFooter(bytes, bytes.length, codec) as RunFooter;
-    const [from, to] = [logOffset(number), logOffset(number + 1)];
-    return { info: { ...info, name, bytes: bytes.length, from, to }, footer };
-  });
 }
 
 function liveOf(facts: readonly StoredFact[]): LivePart {
@@ -144,17 +153,15 @@ function liveOf(facts: readonly StoredFact[]): LivePart {
   return part;
 }
 
-function answer<T>(read: Read<T>): T {
-  let step = read.next();
-  while (!step.done) {
-    const { run, block } = step.value;
-    const bytes = files.get(run.info.name) as Uint8Array;
-    const { offset, length } = run.footer.blocks[block] as RunFooter['blocks'][number];
-    const batch = decodeRunBlock(run.footer, block, bytes.slice(offset, offset + length), codec);
-    step = read.next(batch);
-  }
-  return step.value;
-}
+const view = fc.constantFrom(
+  'as flushed',
+  'compacted where it is old',
+  'compacted in halves',
+  'compacted twice',
+  'compacted at once, into small files',
+);
+const viewOf = (name: string): IndexView => views.get(name) as IndexView;
+const answer = <T>(read: Read<T>): T => files.answer(read);
 
 /** All pages of a listing. */
 function pages(
@@ -175,9 +182,7 @@ function pages(
 function inForce(facts: readonly StoredFact[], basis: bigint): StoredFact[] {
   const newest = new Map<string, StoredFact>();
   for (const fact of facts.filter((each) => each.tx <= basis)) {
-    const { entity, attribute, value } = fact;
-    const text = isReference(value) ? `#${value.sha256} ${value.prefix}` : value.value;
-    const id = `${entity} ${attribute} ${value.type} ${text}`;
+    const id = subjectOf(fact);
     const known = newest.get(id);
     if (known === undefined || known.tx < fact.tx) newest.set(id, fact);
   }
@@ -185,7 +190,10 @@ function inForce(facts: readonly StoredFact[], basis: bigint): StoredFact[] {
 }
 
 const order = fc.constantFrom(...INDEX_ORDERS);
-const basis = fc.bigInt({ min: 0n, max: BigInt(PARTS) * TXS + 1n }).map(tx);
+const basis = fc.oneof(
+  { weight: 9, arbitrary: fc.bigInt({ min: 0n, max: BigInt(PARTS) * TXS + 1n }).map(tx) },
+  fc.constant(TX_LAST),
+);
 const entity = fc.nat({ max: ENTITIES }).map((n) => `e:${n}`);
 const attribute = fc.nat({ max: 5 }).map((n) => `a${n}`);
 const limit = fc.constantFrom(37, 1_000, 10_000);
@@ -205,13 +213,15 @@ const text = fc
 
 test('a listing gives, page by page, what a sort of all facts gives', () => {
   fc.assert(
-    fc.property(order, basis, fc.constantFrom('facts', 'state'), limit, (...of) => {
-      const [order, basis, mode, limit] = of;
+    fc.property(view, order, basis, fc.constantFrom('facts', 'state'), limit, (...of) => {
+      const [view, order, basis, mode, limit] = of;
       const facts = mode === 'facts' ? all.filter(({ tx }) => tx <= basis) : inForce(all, basis);
-      const found = pages(order, (after) => scan(view, order, {}, { basis, mode, after, limit }));
+      const found = pages(order, (after) =>
+        scan(viewOf(view), order, {}, { basis, mode, after, limit }),
+      );
       expect(found).toEqual(listed(order, facts));
     }),
-    { numRuns: 12 },
+    { numRuns: 20 },
   );
 });
 
@@ -230,7 +240,7 @@ test('bounds of a listing leave out what is outside of them', () => {
     }),
   ) as fc.Arbitrary<ScanBounds & { order: IndexOrder }>;
   fc.assert(
-    fc.property(within, basis, limit, ({ order, ...bounds }, basis, limit) => {
+    fc.property(view, within, basis, limit, (view, { order, ...bounds }, basis, limit) => {
       const { entity, attribute, value, valueFrom, valueTo } = bounds;
       const expected = inForce(all, basis).filter(
         (fact) =>
@@ -241,7 +251,9 @@ test('bounds of a listing leave out what is outside of them', () => {
           (valueTo === undefined || compareValues(fact.value, valueTo) < 0),
       );
       const options = { basis, mode: 'state', limit } as const;
-      const found = pages(order, (after) => scan(view, order, bounds, { ...options, after }));
+      const found = pages(order, (after) =>
+        scan(viewOf(view), order, bounds, { ...options, after }),
+      );
       expect(found).toEqual(listed(order, expected));
     }),
     { numRuns: 150 },
@@ -249,11 +261,14 @@ test('bounds of a listing leave out what is outside of them', () => {
 });
 
 test('an entity is what its facts say, at any moment, and its history lists them oldest first', () => {
+  const about = fc.option(attribute, { nil: undefined });
   fc.assert(
-    fc.property(entity, basis, basis, fc.option(attribute, { nil: undefined }), limit, (...of) => {
-      const [entity, fromTx, toTx, attribute, limit] = of;
+    fc.property(view, entity, basis, basis, about, limit, (...of) => {
+      const [name, entity, fromTx, toTx, attribute, limit] = of;
+      const view = viewOf(name);
       const own = all.filter((fact) => fact.entity === entity);
       expect(answer(entityAsOf(view, entity, toTx))).toEqual(listed('eavt', inForce(own, toTx)));
+      expect(answer(entityNow(view, entity))).toEqual(listed('eavt', inForce(own, TX_LAST)));
       const about = own.filter((fact) => attribute === undefined || fact.attribute === attribute);
       const last = about.reduce((most, { tx }) => (tx > most ? tx : most), TX_NONE);
       expect(answer(lastTxOf(view, entity, attribute)) ?? TX_NONE).toBe(last);
@@ -264,15 +279,54 @@ test('an entity is what its facts say, at any moment, and its history lists them
         .sort((a, b) => Number(a.tx - b.tx));
       expect(found).toEqual(expected);
     }),
-    { numRuns: 40 },
+    { numRuns: 150 },
   );
-  expect(answer(entityNow(view, 'e:7'))).toEqual(
-    listed(
-      'eavt',
-      inForce(
-        all.filter((fact) => fact.entity === 'e:7'),
-        2n ** 62n,
-      ),
-    ),
+});
+
+test('a difference is what is in force at one moment and not at the other', () => {
+  fc.assert(
+    fc.property(view, basis, basis, (name, from, to) => {
+      const [before, after] = [inForce(all, from), inForce(all, to)];
+      const less = (facts: readonly StoredFact[], others: readonly StoredFact[]): StoredFact[] => {
+        const subjects = new Set(others.map(subjectOf));
+        return listed(
+          'eavt',
+          facts.filter((fact) => !subjects.has(subjectOf(fact))),
+        );
+      };
+      const found = answer(diff(viewOf(name), from, to, { limit: 100_000 }));
+      expect(found.added).toEqual(less(after, before));
+      expect(found.removed).toEqual(less(before, after));
+    }),
+    { numRuns: 12 },
+  );
+});
+
+test('what is compacted is in one row with the retract that took it back, and current has no more than that', () => {
+  const factsOf = (name: string, part: RunPart): { rows: number; facts: number } => {
+    const runs = viewOf(name).runs.filter(
+      ({ info }) => info.order === 'eavt' && info.part === part,
+    );
+    const sum = (of: (run: RunHandle) => number): number => runs.reduce((n, run) => n + of(run), 0);
+    return { rows: sum(({ info }) => info.rows), facts: sum(({ info }) => info.facts) };
+  };
+  const flushed = all.filter(({ tx }) => tx < BigInt(PARTS - 1) * TXS);
+  const current = inForce(flushed, TX_LAST).length;
+  for (const name of ['compacted twice', 'compacted at once, into small files']) {
+    expect(factsOf(name, 'current')).toEqual({ rows: current, facts: current });
+    const facts = flushed.length - current;
+    expect(factsOf(name, 'history')).toEqual({ rows: facts / 2, facts });
+  }
+});
+
+test('I12 the same comes of the same, by whatever steps', () => {
+  const hashes = (name: string): readonly string[] =>
+    viewOf(name)
+      .runs.map(({ info }) => `${info.order} ${info.part} ${info.hash}`)
+      .sort();
+  const flushed = viewOf('as flushed').runs;
+  const again = files.compacted(flushed, 2);
+  expect(again.map(({ info }) => `${info.order} ${info.part} ${info.hash}`).sort()).toEqual(
+    hashes('compacted twice'),
   );
 });

@@ -1,13 +1,11 @@
 import { compareBytes, utf8Encode } from '@pyralog/base';
 import {
   compareAttribute,
-  compareRows,
   compareToKey,
   compareToProbe,
   factKey,
   type FactBatch,
   findBlock,
-  sameSubject,
   type SearchKey,
   searchKey,
   type ValueProbe,
@@ -21,7 +19,8 @@ import {
   type Tx,
   type StoredValue,
 } from '@pyralog/model';
-import { lowerBound, Merge, type Row, supplied } from './cursor.ts';
+import { lowerBound, Merge, supplied } from './cursor.ts';
+import { compareInOrder, factOf, isSameSubject, retractOf, type Row, rowAt } from './row.ts';
 import type { IndexView, Read, RunHandle } from './view.ts';
 
 /** A leading part of an index, and a range of values where the value is its next component. */
@@ -60,7 +59,7 @@ export function entityNow(view: IndexView, entity: string): Read<StoredFact[]> {
 
 /** Facts in force of an entity at a basis, in eavt order. */
 export function entityAsOf(view: IndexView, entity: string, basis: Tx): Read<StoredFact[]> {
-  return entityState(view, entity, basis, (run) => run.info.minTx <= basis);
+  return entityState(view, entity, basis, (run) => isInForce(run, basis));
 }
 
 /** Which facts of an entity a history lists. */
@@ -85,15 +84,11 @@ export function* entityHistory(
   const ident = attribute === undefined ? undefined : utf8Encode(attribute);
   const rows = yield* entityRows(view, entity, {
     useRun: ({ info }) => info.minTx <= toTx && info.maxTx >= fromTx,
-    isWanted: ({ columns, row }) => {
-      const tx = columns.txAt(row);
-      return (
-        tx >= fromTx &&
-        tx <= toTx &&
-        (ident === undefined || compareAttribute(columns, row, ident) === 0) &&
-        (after === undefined || isBehind({ columns, row }, after))
-      );
-    },
+    isWanted: (each) =>
+      each.tx >= fromTx &&
+      each.tx <= toTx &&
+      (ident === undefined || compareAttribute(each.columns, each.row, ident) === 0) &&
+      (after === undefined || isBehind(each, after)),
   });
   const facts = oldest(rows, limit + 1).map(factOf);
   return { facts: facts.slice(0, limit), more: facts.length > limit };
@@ -110,7 +105,7 @@ export function* scan(
   const low = lowKey(order, bounds);
   let { after } = options;
   const from = after !== undefined && compareBytes(after.bytes, low.bytes) > 0 ? after : low;
-  const useRun = mode === 'now' ? isCurrent : (run: RunHandle): boolean => run.info.minTx <= basis;
+  const useRun = runsFor(mode, basis);
   const merge = new Merge(view, from, useRun, order === 'eavt' ? bounds.entity : undefined);
   const isBeyond = beyond(order, bounds);
   const facts: StoredFact[] = [];
@@ -121,17 +116,17 @@ export function* scan(
     const { at } = merge;
     const ended = at === undefined || isBeyond(at);
     if (newest !== undefined && (ended || !isSameSubject(newest, at))) {
-      if (isAssert(newest)) facts.push(factOf(newest));
+      if (newest.isAssert) facts.push(factOf(newest));
       newest = undefined;
     }
     if (facts.length > limit) return { facts: facts.slice(0, limit), more: true };
     if (ended) return { facts, more: false };
     merge.next();
-    const { columns, row } = at;
-    if (columns.txAt(row) > basis) continue;
+    const { columns, row, tx } = at;
+    if (tx > basis) continue;
     if (order === 'avet' && listed?.(columns.attributeAt(row)) === false) continue;
     if (after !== undefined) {
-      if (compareToKey(columns, row, after) <= 0) continue;
+      if (compareToKey(columns, row, after, tx) <= 0) continue;
       // All that follow lie behind it too.
       after = undefined;
     }
@@ -163,9 +158,8 @@ export function* lastTxOf(
 ): Read<Tx | undefined> {
   const ident = attribute === undefined ? undefined : utf8Encode(attribute);
   let last: Tx | undefined;
-  for (const { columns, row } of yield* entityRows(view, entity, { useRun: () => true })) {
+  for (const { columns, row, tx } of yield* entityRows(view, entity, { useRun: () => true })) {
     if (ident !== undefined && compareAttribute(columns, row, ident) !== 0) continue;
-    const tx = columns.txAt(row);
     if (last === undefined || tx > last) last = tx;
   }
   return last;
@@ -205,7 +199,8 @@ export function* diff(view: IndexView, from: Tx, to: Tx, options: DiffOptions): 
   const [early, late] = from <= to ? [from, to] : [to, from];
   const { after, limit } = options;
   const start = after ?? searchKey('eavt', {});
-  const merge = new Merge(view, start, (run) => run.info.minTx <= late);
+  // What was taken back before the earlier one was in force at neither.
+  const merge = new Merge(view, start, ({ info }) => info.minTx <= late && info.heldTo >= early);
   const added: StoredFact[] = [];
   const removed: StoredFact[] = [];
   let next: Uint8Array | undefined;
@@ -215,8 +210,8 @@ export function* diff(view: IndexView, from: Tx, to: Tx, options: DiffOptions): 
     if (merge.need !== undefined) yield* supplied(merge);
     const { at } = merge;
     if (atLate !== undefined && (at === undefined || !isSameSubject(atLate, at))) {
-      const was = atEarly !== undefined && isAssert(atEarly) ? atEarly : undefined;
-      const is = isAssert(atLate) ? atLate : undefined;
+      const was = atEarly?.isAssert === true ? atEarly : undefined;
+      const is = atLate.isAssert ? atLate : undefined;
       if (was === undefined && is !== undefined) added.push(factOf(is));
       if (was !== undefined && is === undefined) removed.push(factOf(was));
       const isFull = added.length + removed.length === limit;
@@ -229,9 +224,8 @@ export function* diff(view: IndexView, from: Tx, to: Tx, options: DiffOptions): 
     }
     if (at === undefined) break;
     merge.next();
-    const { columns, row } = at;
-    const tx = columns.txAt(row);
-    if (tx > late || (after !== undefined && compareToKey(columns, row, after) <= 0)) continue;
+    const { columns, row, tx } = at;
+    if (tx > late || (after !== undefined && compareToKey(columns, row, after, tx) <= 0)) continue;
     atLate = at;
     if (tx <= early) atEarly = at;
   }
@@ -242,20 +236,36 @@ function isCurrent(run: RunHandle): boolean {
   return run.info.part === 'current';
 }
 
+/** Whether a run may tell what is in force at a moment. */
+function isInForce({ info }: RunHandle, basis: Tx): boolean {
+  return info.minTx <= basis && info.heldTo >= basis;
+}
+
+function runsFor(mode: ScanOptions['mode'], basis: Tx): (run: RunHandle) => boolean {
+  switch (mode) {
+    case 'now':
+      return isCurrent;
+    case 'state':
+      return (run) => isInForce(run, basis);
+    case 'facts':
+      return ({ info }) => info.minTx <= basis;
+  }
+}
+
 function* entityState(
   view: IndexView,
   entity: string,
   basis: Tx,
   useRun: (run: RunHandle) => boolean,
 ): Read<StoredFact[]> {
-  const isWanted = ({ columns, row }: Row): boolean => columns.txAt(row) <= basis;
+  const isWanted = ({ tx }: Row): boolean => tx <= basis;
   const rows = yield* entityRows(view, entity, { useRun, isWanted });
   rows.sort(inOrder);
   const facts: StoredFact[] = [];
   for (const [i, each] of rows.entries()) {
     const next = rows[i + 1];
     // Of one attribute and value the newest comes last, and tells.
-    if (isAssert(each) && (next === undefined || !isSameSubject(each, next)))
+    if (each.isAssert && (next === undefined || !isSameSubject(each, next)))
       facts.push(factOf(each));
   }
   return facts;
@@ -276,7 +286,7 @@ function* entityRows(
   const rows: Row[] = [];
   for (const part of view.parts) {
     for (const row of part.rowsOf(entity)) {
-      const each = { columns: part.table, row };
+      const each = rowAt(part.table, row);
       if (isWanted(each)) rows.push(each);
     }
   }
@@ -289,8 +299,10 @@ function* entityRows(
       const columns: FactBatch = yield { run, block };
       let row = lowerBound(columns.length, (i) => compareToKey(columns, i, key) < 0);
       for (; row < columns.length && compareToKey(columns, row, key) === 0; row++) {
-        const each = { columns, row };
-        if (isWanted(each)) rows.push(each);
+        const first = rowAt(columns, row);
+        if (isWanted(first)) rows.push(first);
+        const second = retractOf(first);
+        if (second !== undefined && isWanted(second)) rows.push(second);
       }
       // Only an entity that reaches the end of its block goes on in the next.
       if (row < columns.length) break;
@@ -304,39 +316,23 @@ function oldest(rows: readonly Row[], count: number): Row[] {
   let some = rows;
   if (rows.length > count) {
     // A page of a long history: the rows that cannot be in it are not sorted.
-    const txs = BigInt64Array.from(rows, ({ columns, row }) => columns.txAt(row)).sort();
+    const txs = BigInt64Array.from(rows, ({ tx }) => tx).sort();
     const last = txs[count - 1] as bigint;
-    some = rows.filter(({ columns, row }) => columns.txAt(row) <= last);
+    some = rows.filter(({ tx }) => tx <= last);
   }
   return some
-    .toSorted((a, b) => {
-      const [left, right] = [a.columns.txAt(a.row), b.columns.txAt(b.row)];
-      return left === right ? inOrder(a, b) : left < right ? -1 : 1;
-    })
+    .toSorted((a, b) => (a.tx === b.tx ? inOrder(a, b) : a.tx < b.tx ? -1 : 1))
     .slice(0, count);
 }
 
 /** Whether a row comes later in a history. */
-function isBehind({ columns, row }: Row, after: SearchKey): boolean {
-  const { tx = TX_NONE } = after;
-  const own = columns.txAt(row);
-  return own === tx ? compareToKey(columns, row, after) > 0 : own > tx;
-}
-
-function factOf({ columns, row }: Row): StoredFact {
-  return columns.factAt(row);
-}
-
-function isAssert({ columns, row }: Row): boolean {
-  return columns.operation[row] === 1;
-}
-
-function isSameSubject(a: Row, b: Row): boolean {
-  return sameSubject(a.columns, a.row, b.columns, b.row);
+function isBehind({ columns, row, tx }: Row, after: SearchKey): boolean {
+  const { tx: before = TX_NONE } = after;
+  return tx === before ? compareToKey(columns, row, after, tx) > 0 : tx > before;
 }
 
 function inOrder(a: Row, b: Row): number {
-  return compareRows('eavt', a.columns, a.row, b.columns, b.row);
+  return compareInOrder('eavt', a, b);
 }
 
 /** The least key within bounds. */

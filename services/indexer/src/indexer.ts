@@ -140,22 +140,10 @@ export class Indexer {
     const segment = await this.#putSegment();
     const runs: RunInfo[] = [];
     for (const run of buildRuns(this.#table, this.#schema, codec)) {
-      const { order, part, level, rows, bytes, hash, minTx, maxTx } = run;
-      const name = runName(order, level, hash);
+      const { bytes, ...said } = run;
+      const name = runName(said.order, said.level, said.hash);
       const put = await this.#put(runKey(info.name, partition, name), bytes);
-      runs.push({
-        name,
-        order,
-        part,
-        level,
-        rows,
-        bytes: put.bytes,
-        hash,
-        minTx,
-        maxTx,
-        from,
-        to: this.#state.next,
-      });
+      runs.push({ ...said, name, bytes: put.bytes, from, to: this.#state.next });
     }
     const manifest: Manifest = {
       formatVersion: 0,
