@@ -101,11 +101,6 @@ export class ArrowFileWriter {
     return { ...place, length: place.headLength + place.bodyLength };
   }
 
-  /** Bytes of the file so far. */
-  get length(): number {
-    return this.#length;
-  }
-
   /** Checksum of everything before the first batch; asked for before attachments. */
   get headCrc(): number {
     return this.#batches.length === 0 ? crcOf(this.#chunks) : this.#headCrc;

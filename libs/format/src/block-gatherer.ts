@@ -172,29 +172,14 @@ export class BlockGatherer {
 
   /** @param retracted rows that are two facts */
   #txRange(count: number, retracted: number): Omit<GatheredBlock, 'rows' | 'nodes' | 'buffers'> {
-    let least = 0;
-    let most = 0;
-    for (let row = 1; row < count; row++) {
-      if (compareWords(this.#txs, row, least) < 0) least = row;
-      if (compareWords(this.#txs, row, most) > 0) most = row;
-    }
-    const txs = new BigInt64Array(this.#txs.buffer);
-    const last = retracted === 0 ? 0n : this.#lastRetract(count);
-    const minTx = tx(txs[least] as bigint);
-    const maxTx = tx(last > (txs[most] as bigint) ? last : (txs[most] as bigint));
+    const last = greatest(this.#txs, count);
+    const ended = retracted === 0 ? 0n : greatest(this.#retracted, count);
     return {
-      minTx,
-      maxTx,
+      minTx: tx(least(this.#txs, count)),
+      maxTx: tx(ended > last ? ended : last),
       facts: count + retracted,
-      heldTo: retracted === count ? tx(last) : TX_LAST,
+      heldTo: retracted === count ? tx(ended) : TX_LAST,
     };
-  }
-
-  #lastRetract(count: number): bigint {
-    let last = 0;
-    for (let row = 1; row < count; row++)
-      if (compareWords(this.#retracted, row, last) > 0) last = row;
-    return new BigInt64Array(this.#retracted.buffer)[last] as bigint;
   }
 
   /** @returns rows that are two facts */
@@ -409,4 +394,18 @@ class TextSink {
 function compareWords(words: Uint32Array, a: number, b: number, others = words): number {
   const high = ((words[2 * a + 1] as number) | 0) - ((others[2 * b + 1] as number) | 0);
   return high !== 0 ? high : (words[2 * a] as number) - (others[2 * b] as number);
+}
+
+/** The greatest of the first `count` int64 given as words. */
+function greatest(words: Uint32Array, count: number): bigint {
+  let most = 0;
+  for (let row = 1; row < count; row++) if (compareWords(words, row, most) > 0) most = row;
+  return new BigInt64Array(words.buffer)[most] as bigint;
+}
+
+/** The least of the same. */
+function least(words: Uint32Array, count: number): bigint {
+  let found = 0;
+  for (let row = 1; row < count; row++) if (compareWords(words, row, found) < 0) found = row;
+  return new BigInt64Array(words.buffer)[found] as bigint;
 }

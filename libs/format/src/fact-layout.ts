@@ -19,7 +19,7 @@ import { utf8Encode } from '@pyralog/base';
 import { VALUE_TYPES } from '@pyralog/model';
 import type { ArrowField } from './arrow-schema.ts';
 import { TAG_BYTES, TAG_DOUBLE, TAG_STRING } from './fact-batch.ts';
-import { TextList } from './text-list.ts';
+import { type TextList, textListOf } from './text-list.ts';
 
 export type FactLayout = 'log' | 'wide' | 'nested';
 
@@ -63,16 +63,7 @@ export const LAYOUT_FIELDS: Readonly<Record<FactLayout, readonly ArrowField[]>> 
 };
 
 /** The texts of the type dictionary. */
-export const TYPE_NAMES: TextList = textListOf(VALUE_TYPES);
-
-function textListOf(texts: readonly string[]): TextList {
-  const encoded = texts.map(utf8Encode);
-  const offsets = new Int32Array(texts.length + 1);
-  encoded.forEach((bytes, i) => (offsets[i + 1] = (offsets[i] as number) + bytes.length));
-  const bytes = new Uint8Array(offsets[texts.length] as number);
-  encoded.forEach((text, i) => bytes.set(text, offsets[i]));
-  return new TextList(texts.length, offsets, bytes);
-}
+export const TYPE_NAMES: TextList = textListOf(VALUE_TYPES.map(utf8Encode));
 
 /** Sets of types, a bit for each tag: which value column they need. */
 export const DOUBLE_KINDS: number = 1 << TAG_DOUBLE;

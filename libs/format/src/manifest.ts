@@ -37,25 +37,33 @@ export type RunPart = 'current' | 'history';
 /** Every part, in the order of a manifest. */
 export const RUN_PARTS: readonly RunPart[] = ['current', 'history'];
 
-/** A live run file. Keys are in the run's order; see run.ts for their encoding. */
-export interface RunInfo {
-  /** `<order>-<level>-<hash>.run`, under `<db>/index/<p>/`. */
-  readonly name: string;
+/** What a run is, besides its facts. */
+export interface RunKind {
   readonly order: IndexOrder;
   readonly part: RunPart;
   /** 0: flushed from the log. */
   readonly level: number;
+}
+
+/** What is said of a run wherever it is spoken of. */
+export interface RunSummary extends RunKind {
   readonly rows: number;
   /** Rows, and one more for each that has a retract without a row of its own. */
   readonly facts: number;
-  readonly bytes: number;
-  /** SHA-256 of the uncompressed columns, hexadecimal: the identity of the content (I12). */
-  readonly hash: string;
   readonly minTx: Tx;
   /** Retracts without a row of their own included. */
   readonly maxTx: Tx;
   /** All its facts were taken back by then: above it none is in force. TX_LAST where one was not. */
   readonly heldTo: Tx;
+  /** SHA-256 of the uncompressed content, hexadecimal: the identity of the content (I12). */
+  readonly hash: string;
+}
+
+/** A live run file. Keys are in the run's order; see run.ts for their encoding. */
+export interface RunInfo extends RunSummary {
+  /** `<order>-<level>-<hash>.run`, under `<db>/index/<p>/`. */
+  readonly name: string;
+  readonly bytes: number;
   /** Range [from, to) of the commit log whose facts these are. */
   readonly from: LogOffset;
   readonly to: LogOffset;

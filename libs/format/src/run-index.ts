@@ -1,10 +1,10 @@
 /** What a run says of itself, at its end: run.ts has the grammar. */
 import { type ByteReader, ByteWriter, toHex } from '@pyralog/base';
-import { INDEX_ORDERS, tx, type IndexOrder, type Tx } from '@pyralog/model';
+import { INDEX_ORDERS, tx, type Tx } from '@pyralog/model';
 import type { FileBlock } from './arrow-file.ts';
 import { readTexts, writeTextList } from './commit-facts.ts';
 import { damaged } from './damage.ts';
-import { RUN_PARTS, type RunPart } from './manifest.ts';
+import { RUN_PARTS, type RunSummary } from './manifest.ts';
 import type { TextList } from './text-list.ts';
 
 /** Version of the layout that is written, in every run. */
@@ -27,17 +27,7 @@ export interface RunBlock extends FileBlock {
 }
 
 /** What a run says of itself, at its end. */
-export interface RunFooter {
-  readonly order: IndexOrder;
-  readonly part: RunPart;
-  readonly level: number;
-  readonly rows: number;
-  readonly facts: number;
-  readonly minTx: Tx;
-  readonly maxTx: Tx;
-  readonly heldTo: Tx;
-  /** SHA-256 of the uncompressed content, hexadecimal. */
-  readonly hash: string;
+export interface RunFooter extends RunSummary {
   /** CRC-32C of everything before the first block. */
   readonly headCrc: number;
   /** In UTF-8 order; blocks refer to them by number. */

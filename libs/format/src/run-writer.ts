@@ -1,21 +1,16 @@
 import { assert, compareBytes, toHex } from '@pyralog/base';
 import { type IndexOrder, type Tx, TX_LAST, TX_NONE } from '@pyralog/model';
-import { ArrowFileWriter } from './arrow-file.ts';
+import type { ArrowFileWriter } from './arrow-file.ts';
 import { BlockGatherer } from './block-gatherer.ts';
 import type { Codec } from './codec.ts';
 import { hashBlock, hashTexts } from './content-hash.ts';
 import type { FactColumns } from './fact-columns.ts';
-import {
-  ATTRIBUTE_DICTIONARY,
-  BLOCK_FACTS,
-  LAYOUT_FIELDS,
-  TYPE_DICTIONARY,
-  TYPE_NAMES,
-} from './fact-layout.ts';
+import { beginFactFile } from './fact-file.ts';
+import { BLOCK_FACTS } from './fact-layout.ts';
 import { FactTable } from './fact-table.ts';
 import { packIndex } from './file-index.ts';
 import { rowKey } from './index-key.ts';
-import type { RunPart } from './manifest.ts';
+import type { RunKind, RunSummary } from './manifest.ts';
 import { layoutOf, startRunHash } from './run.ts';
 import { encodeIndex, INDEX_KEY, RUN_VERSION, type RunBlock, type RunFooter } from './run-index.ts';
 import { numberAttributes } from './table-rows.ts';
@@ -26,23 +21,9 @@ const BLOCK_FACTS_MIN = BLOCK_FACTS / 2;
 /** The first block has none before it: its key only tells where the run begins. */
 const FIRST_KEY_BYTES_MAX = 64;
 
-/** What a run is, besides its facts. */
-export interface RunKind {
-  readonly order: IndexOrder;
-  readonly part: RunPart;
-  /** 0: flushed from the log. */
-  readonly level: number;
-}
-
 /** A run to be put, with what a manifest says of it. */
-export interface EncodedRun extends RunKind {
+export interface EncodedRun extends RunSummary {
   readonly bytes: Uint8Array;
-  readonly rows: number;
-  readonly facts: number;
-  readonly minTx: Tx;
-  readonly maxTx: Tx;
-  readonly heldTo: Tx;
-  readonly hash: string;
 }
 
 /** What a run is made of, where all its facts are in one table. */
@@ -85,11 +66,6 @@ export class RunWriter {
     this.#blocks = new BlockWriter(kind, attributes, codec);
     this.#coming = this.#empty();
     this.#spare = this.#empty();
-  }
-
-  /** Of the file so far. */
-  get bytes(): number {
-    return this.#blocks.bytes;
   }
 
   /** Of all facts so far. */
@@ -166,14 +142,8 @@ class BlockWriter {
     this.#kind = kind;
     this.#attributes = attributes;
     this.#codec = codec;
-    this.#file = new ArrowFileWriter(LAYOUT_FIELDS[layoutOf(order)], codec);
-    this.#file.dictionary(ATTRIBUTE_DICTIONARY, attributes);
-    this.#file.dictionary(TYPE_DICTIONARY, TYPE_NAMES);
+    this.#file = beginFactFile(layoutOf(order), attributes, codec);
     this.#content = startRunHash(order, part);
-  }
-
-  get bytes(): number {
-    return this.#file.length;
   }
 
   get rows(): number {
@@ -199,34 +169,31 @@ class BlockWriter {
   }
 
   finish(): EncodedRun {
-    const said = {
-      order: this.#kind.order,
-      part: this.#kind.part,
-      level: this.#kind.level,
+    const { order, part, level } = this.#kind;
+    assert(this.#rows > 0, 'a run has facts');
+    assert(part === 'history' || this.#facts === this.#rows, 'what is current was not taken back');
+    hashTexts(this.#content, this.#attributes);
+    const digest = this.#content.digest();
+    const said: RunSummary = {
+      order,
+      part,
+      level,
       rows: this.#rows,
       facts: this.#facts,
       minTx: this.#minTx,
       maxTx: this.#maxTx,
       heldTo: this.#heldTo,
+      hash: toHex(digest),
     };
-    assert(said.rows > 0, 'a run has facts');
-    assert(
-      said.part === 'history' || said.facts === said.rows,
-      'what is current was not taken back',
-    );
-    hashTexts(this.#content, this.#attributes);
-    const digest = this.#content.digest();
-    const hash = toHex(digest);
     const footer: RunFooter = {
       ...said,
-      hash,
       headCrc: this.#file.headCrc,
       attributes: this.#attributes,
       blocks: this.#blocks,
     };
     const index = packIndex(RUN_VERSION, encodeIndex(footer, digest), this.#codec);
     const bytes = this.#file.finish(new Map([[INDEX_KEY, index]]));
-    return { bytes, ...said, hash };
+    return { bytes, ...said };
   }
 }
 

@@ -21,7 +21,6 @@ import { assert, ByteReader, ByteWriter, crc32c, toHex } from '@pyralog/base';
 import { logOffset, tx, type LogOffset, type Tx } from '@pyralog/model';
 import {
   ArrowBatch,
-  ArrowFileWriter,
   readArrowFooter,
   type FileBlock,
   type MissingTail,
@@ -36,13 +35,8 @@ import type { CommitRecord } from './commit-record.ts';
 import { hashBlock, hashTexts } from './content-hash.ts';
 import { damaged, decodeSafely } from './damage.ts';
 import type { FactBatch } from './fact-batch.ts';
-import {
-  ATTRIBUTE_DICTIONARY,
-  BLOCK_FACTS,
-  LAYOUT_FIELDS,
-  TYPE_DICTIONARY,
-  TYPE_NAMES,
-} from './fact-layout.ts';
+import { beginFactFile } from './fact-file.ts';
+import { BLOCK_FACTS } from './fact-layout.ts';
 import type { FactTable } from './fact-table.ts';
 import { packIndex, unpackIndex } from './file-index.ts';
 import { logStateFromJson, logStateToJson } from './manifest-codec.ts';
@@ -143,9 +137,7 @@ export class SegmentBuilder {
     const from = state.next;
     const all = Uint32Array.from({ length: table.length }, (_, row) => row);
     const { attributes, numbers } = numberAttributes(table, all);
-    const writer = new ArrowFileWriter(LAYOUT_FIELDS.log, codec);
-    writer.dictionary(ATTRIBUTE_DICTIONARY, attributes);
-    writer.dictionary(TYPE_DICTIONARY, TYPE_NAMES);
+    const writer = beginFactFile('log', attributes, codec);
     const stateText = JSON.stringify(logStateToJson(state));
     const content = startSegmentHash(this.#generation, to, state);
 

@@ -1,6 +1,6 @@
-import { compareBytes, concatBytes } from '@pyralog/base';
+import { compareBytes } from '@pyralog/base';
 import type { FactTable } from './fact-table.ts';
-import { TextList } from './text-list.ts';
+import { type TextList, textListOf } from './text-list.ts';
 
 /**
  * The attributes that rows of a table use, in UTF-8 order, and their place in it by id in the table:
@@ -15,11 +15,6 @@ export function numberAttributes(
   const ids = [...used.keys()].filter((id) => used[id] === 1);
   ids.sort((a, b) => compareBytes(table.attributes.bytesAt(a), table.attributes.bytesAt(b)));
   const numbers = new Uint16Array(used.length);
-  const offsets = new Int32Array(ids.length + 1);
-  ids.forEach((id, number) => {
-    numbers[id] = number;
-    offsets[number + 1] = (offsets[number] as number) + table.attributes.bytesAt(id).length;
-  });
-  const bytes = concatBytes(ids.map((id) => table.attributes.bytesAt(id)));
-  return { attributes: new TextList(ids.length, offsets, bytes), numbers };
+  for (const [number, id] of ids.entries()) numbers[id] = number;
+  return { attributes: textListOf(ids.map((id) => table.attributes.bytesAt(id))), numbers };
 }

@@ -1,3 +1,4 @@
+import { concatBytes } from '@pyralog/base';
 import { readUtf8 } from './utf8-text.ts';
 
 /** Texts in the layout of an Arrow utf8 array, made into JS strings when asked for. */
@@ -32,4 +33,11 @@ export class TextList {
       this.offsets[index + 1] as number,
     ));
   }
+}
+
+/** A list of texts that are given as UTF-8. */
+export function textListOf(texts: readonly Uint8Array[]): TextList {
+  const offsets = new Int32Array(texts.length + 1);
+  for (const [i, { length }] of texts.entries()) offsets[i + 1] = (offsets[i] as number) + length;
+  return new TextList(texts.length, offsets, concatBytes(texts));
 }

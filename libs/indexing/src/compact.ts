@@ -1,11 +1,13 @@
-import { assert, compareBytes, concatBytes } from '@pyralog/base';
+import { assert, compareBytes } from '@pyralog/base';
 import {
   type Codec,
   type EncodedRun,
   type FactBatch,
+  type RunPart,
   RunWriter,
   searchKey,
-  TextList,
+  type TextList,
+  textListOf,
 } from '@pyralog/format';
 import type { IndexOrder } from '@pyralog/model';
 import { Merge } from './cursor.ts';
@@ -39,10 +41,10 @@ export function* compact(
   codec: Codec,
 ): Generator<CompactionStep, void, FactBatch | undefined> {
   const attributes = united(runs.map(({ footer }) => footer.attributes));
-  const outputs = {
-    current: new Output(() => new RunWriter({ order, part: 'current', level }, attributes, codec)),
-    history: new Output(() => new RunWriter({ order, part: 'history', level }, attributes, codec)),
-  };
+  const output = (part: RunPart): Output =>
+    new Output(() => new RunWriter({ order, part, level }, attributes, codec));
+  const [current, history] = [output('current'), output('history')];
+  const outputs = [current, history];
   const merge = new Merge({ runs, parts: [] }, searchKey(order, {}), () => true);
   /** The newest fact so far of its subject, unless it was taken back. */
   let newest: Row | undefined;
@@ -54,25 +56,23 @@ export function* compact(
     }
     const { at } = merge;
     if (newest !== undefined && (at === undefined || !isSameSubject(newest, at))) {
-      outputs.current.add(newest);
+      current.add(newest);
       newest = undefined;
     }
     if (at === undefined) break;
     merge.next();
     if (newest === undefined) newest = at;
     else if (newest.isAssert && !at.isAssert) {
-      outputs.history.add(newest, at);
+      history.add(newest, at);
       newest = undefined;
     } else {
       // A retract whose assert is older than all of this goes on hiding it.
-      (newest.isAssert ? outputs.history : outputs.current).add(newest);
+      (newest.isAssert ? history : current).add(newest);
       newest = at;
     }
-    for (const output of [outputs.current, outputs.history])
-      if (output.rows >= rowsMax) yield { kind: 'run', run: output.finish() };
+    for (const each of outputs) if (each.rows >= rowsMax) yield { kind: 'run', run: each.finish() };
   }
-  for (const output of [outputs.current, outputs.history])
-    if (output.rows > 0) yield { kind: 'run', run: output.finish() };
+  for (const each of outputs) if (each.rows > 0) yield { kind: 'run', run: each.finish() };
 }
 
 /** Files of one part, one after the other. */
@@ -113,7 +113,5 @@ function united(lists: readonly TextList[]): TextList {
   const texts = all.filter(
     (text, i) => i === 0 || compareBytes(all[i - 1] as Uint8Array, text) !== 0,
   );
-  const offsets = new Int32Array(texts.length + 1);
-  for (const [i, text] of texts.entries()) offsets[i + 1] = (offsets[i] as number) + text.length;
-  return new TextList(texts.length, offsets, concatBytes(texts));
+  return textListOf(texts);
 }
